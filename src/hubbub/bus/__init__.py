@@ -1,0 +1,56 @@
+"""The bus: the one Python interface, which every face calls.
+
+``Bus`` holds policy and validation; what it keeps is in the store that it is given.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from hubbub.bus.agents import Agents, Seat
+from hubbub.bus.mail import Mail
+from hubbub.bus.waiting import Pause, Steps, run
+from hubbub.model import Problem, StoreInfo
+from hubbub.stores.contract import LedgerStore, Store
+
+__all__ = ["Bus", "Pause", "Seat", "Steps", "run"]
+
+
+class Bus:
+    """One bus, opened. Safe to use from several threads at once."""
+
+    def __init__(self, store: Store) -> None:
+        """Use :func:`hubbub.connect` to open one by URL."""
+        self.store = store
+        self.agents = Agents(store)
+        self.mail = Mail(store, self.agents)
+
+    @property
+    def events(self) -> LedgerStore:
+        """The ledger."""
+        return self.store.ledger
+
+    def info(self) -> StoreInfo:
+        """Where the bus is, and how large."""
+        return self.store.info()
+
+    def check(self) -> list[Problem]:
+        """Test that what is stored is whole; empty when all is well."""
+        return self.store.check()
+
+    def backup(self, path: str) -> int:
+        """Write a consistent copy to ``path`` while the bus is in use; its size in bytes."""
+        return self.store.backup(path)
+
+    def close(self) -> None:
+        """Close the bus."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

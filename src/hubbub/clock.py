@@ -1,0 +1,58 @@
+"""Time, as something that is handed in.
+
+Every time that Hubbub keeps is a whole number of milliseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a store asks for the time."""
+
+    def now(self) -> int:
+        """The wall clock, in milliseconds since 1970-01-01 UTC."""
+        ...
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> int:
+        """The machine's wall clock in milliseconds."""
+        return time.time_ns() // 1_000_000
+
+
+class ManualClock:
+    """A clock that stands still until told to move: tests use it in place of sleeping."""
+
+    def __init__(self, start: int = 1_800_000_000_000) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        """The time it was last set to, in milliseconds."""
+        return self._now
+
+    def advance(self, milliseconds: int) -> None:
+        """Move by ``milliseconds``; a negative number is a clock that was set back."""
+        self._now += milliseconds
+
+
+def to_iso(milliseconds: int) -> str:
+    """``milliseconds`` since 1970 as ISO 8601 in UTC, e.g. ``2026-11-21T02:57:31.250Z``."""
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = time.gmtime(seconds)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + f".{rest:03d}Z"
+
+
+def spoken(milliseconds: int) -> str:
+    """A length of time for a person: ``850 ms``, ``12 s``, ``4 min``, ``3 h``, ``2 d``."""
+    value = abs(milliseconds)
+    for limit, size, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (7_200_000, 60_000, "min")):
+        if value < limit:
+            return f"{milliseconds // size} {unit}"
+    if value < 172_800_000:
+        return f"{milliseconds // 3_600_000} h"
+    return f"{milliseconds // 86_400_000} d"

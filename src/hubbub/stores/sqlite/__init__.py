@@ -1,0 +1,5 @@
+"""A bus as one SQLite file."""
+
+from hubbub.stores.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

@@ -1,0 +1,207 @@
+"""What the facets share: transactions, the ledger's pen, the actor's check, idempotency."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from hubbub.bells.sockets import SocketBells
+from hubbub.clock import Clock
+from hubbub.errors import (
+    IdempotencyMismatch,
+    NotRegistered,
+    RoleForbids,
+    SessionEnded,
+    SessionSuperseded,
+    UnknownAgent,
+)
+from hubbub.model import SESSION_TTL_MS, Actor
+from hubbub.names import nearest
+from hubbub.stores.sqlite.connection import Connections, Read, Row, Write
+from hubbub.stores.sqlite.statements import statements
+
+_SQL = statements("agents.sql")
+_ADD_EVENT = statements("ledger.sql")["add_event"]
+
+
+def dump(value: Any) -> str:
+    """``value`` as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Core:
+    """One opened database: its connections, bells and clock."""
+
+    def __init__(self, path: str, clock: Clock, bells: SocketBells, connections: Connections) -> None:
+        self.path = path
+        self.clock = clock
+        self.bells = bells
+        self.connections = connections
+
+    def write(self) -> Write:
+        """A write transaction on this thread's connection."""
+        return Write(self.connections.mine(), self.bells)
+
+    def read(self) -> Read:
+        """A read transaction on this thread's connection."""
+        return Read(self.connections.mine())
+
+
+def one(db: apsw.Connection, statement: str, values: dict[str, Any]) -> Row | None:
+    """The first row of a query, or None."""
+    found: Row | None = next(db.execute(statement, values), None)
+    return found
+
+
+def add_event(
+    db: apsw.Connection,
+    now: int,
+    event: str,
+    actor: Actor | None,
+    *,
+    message: int | None = None,
+    agent: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Write one line of the ledger."""
+    db.execute(
+        _ADD_EVENT,
+        {
+            "at": now,
+            "event": event,
+            "actor": actor.agent if actor else None,
+            "session": actor.session if actor else None,
+            "message": message,
+            "agent": agent,
+            "detail": dump(detail) if detail else None,
+        },
+    )
+
+
+class ActorState:
+    """What was found when an actor was checked."""
+
+    __slots__ = ("ephemeral", "lapsed", "role")
+
+    def __init__(self, role: str, ephemeral: bool, lapsed: bool) -> None:
+        self.role = role
+        self.ephemeral = ephemeral
+        self.lapsed = lapsed
+        """The session missed its beats and must be revived before the actor acts."""
+
+
+def check_actor(db: apsw.Connection, actor: Actor, now: int) -> ActorState:
+    """Whether ``actor`` may act; changes nothing.
+
+    Raises:
+        NotRegistered, SessionSuperseded, SessionEnded: it may not.
+    """
+    row = one(db, _SQL["actor_row"], {"agent": actor.agent, "session": actor.session})
+    if row is None or row[0] is not None:
+        raise NotRegistered(
+            f"{actor.agent} is not registered on this bus.",
+            hint=f"Register it first: hubbub register {actor.agent}",
+        )
+    _, role, ephemeral, state, expires_at, holder = row
+    lapsed = False
+    if actor.session is not None:
+        if state is None or holder != actor.agent:
+            raise SessionEnded(f"This bus knows no session {actor.session} of {actor.agent}.")
+        if state == "superseded":
+            raise SessionSuperseded(f"Another session took over the name {actor.agent}.")
+        if state == "ended":
+            raise SessionEnded(f"This session of {actor.agent} was ended.")
+        lapsed = state == "expired" or expires_at <= now
+    return ActorState(role, bool(ephemeral), lapsed)
+
+
+def admit(tx: Write, actor: Actor, now: int) -> ActorState:
+    """Check ``actor`` within a write, and bring a session that missed its beats back to life."""
+    state = check_actor(tx.db, actor, now)
+    if state.lapsed:
+        revive(tx, actor, now)
+    return state
+
+
+def revive(tx: Write, actor: Actor, now: int) -> None:
+    """Give a session that missed its beats its name back, unless another one holds it now."""
+    held = one(tx.db, _SQL["live_session_of"], {"agent": actor.agent})
+    if held is not None and held[0] != actor.session:
+        raise SessionSuperseded(f"Another session holds the name {actor.agent} now.")
+    tx.db.execute(_SQL["beat"], {"id": actor.session, "now": now, "expires_at": now + SESSION_TTL_MS})
+    if held is None:
+        add_event(tx.db, now, "session_opened", actor, agent=actor.agent, detail={"revived": True})
+        tx.ring("agents")
+
+
+def refuse_publisher(actor: Actor, role: str) -> None:
+    """Raise ``ROLE_FORBIDS`` for an agent that has no inbox to read."""
+    if role == "publisher":
+        raise RoleForbids(
+            f"{actor.agent} is a publisher and has no inbox.",
+            hint="Register it with the role both or consumer to receive.",
+        )
+
+
+def unknown_agent(db: apsw.Connection, name: str) -> UnknownAgent:
+    """The error for a name that nobody has, with the nearest names."""
+    return UnknownAgent(f"No agent is called {name}.", hint=near_hint(db, name))
+
+
+def near_hint(db: apsw.Connection, name: str) -> str:
+    """``Did you mean ...?`` with the nearest registered names, or how to list them."""
+    near = nearest(name, [row[0] for row in db.execute(_SQL["agent_names"])])
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return "List the agents with: hubbub who"
+
+
+def digest(operation: str, request: Any) -> str:
+    """A fingerprint of a request, to tell a retry from a new request under an old key."""
+    import hashlib  # only requests with a key pay for it
+
+    return hashlib.sha256(f"{operation}\n{dump(request)}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def once(
+    tx: Write,
+    agent: str,
+    key: str | None,
+    operation: str,
+    request: Callable[[], Any],
+    now: int,
+    act: Callable[[], Any],
+) -> tuple[Any, bool]:
+    """Do ``act`` unless ``key`` was answered before: its answer as JSON values, and whether it is old.
+
+    An empty answer (nothing to receive) is not kept: asking again is then a new request.
+
+    Raises:
+        IdempotencyMismatch: the key belongs to another request.
+    """
+    if key is None:
+        return act(), False
+    asked = digest(operation, request())
+    row = one(tx.db, _SQL["answer_of"], {"agent": agent, "key": key})
+    if row is not None:
+        if row[0] != operation or row[1] != asked:
+            raise IdempotencyMismatch(f"The idempotency key {key!r} was used for another request.")
+        return json.loads(row[2]), True
+    answer = act()
+    if not answer:
+        return answer, False
+    tx.db.execute(
+        _SQL["keep_answer"],
+        {
+            "agent": agent,
+            "key": key,
+            "operation": operation,
+            "request": asked,
+            "answer": dump(answer),
+            "now": now,
+        },
+    )
+    return answer, False

@@ -1,0 +1,240 @@
+"""Receiving: leases, settlement, release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.errors import (
+    AlreadySettled,
+    DeliveryDead,
+    MessageNotFound,
+    NotLeased,
+    NotYourMessage,
+)
+from hubbub.model import LEASE_MS, Actor, Delivery, Filter, Handout
+from hubbub.names import PRIORITIES, parse_message_id
+from hubbub.stores.sqlite.connection import Row, Write
+from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, once, one, refuse_publisher
+from hubbub.stores.sqlite.due import do_due_of, give_back
+from hubbub.stores.sqlite.rows import delivery_of
+from hubbub.stores.sqlite.sending import find_message, settle_one
+from hubbub.stores.sqlite.statements import statements
+
+_SQL = statements("mail.sql")
+
+
+def receive(
+    core: Core,
+    actor: Actor,
+    wanted: Filter,
+    limit: int,
+    max_bytes: int | None,
+    lease_ms: int | None,
+    settle: tuple[str, ...],
+    key: str | None,
+) -> Handout:
+    """See :meth:`hubbub.stores.contract.MailStore.receive`."""
+    now = core.clock.now()
+    if not settle and key is None:
+        # An empty inbox is the common case while waiting: answer it without taking the turn to write.
+        empty = _nothing_to_do(core, actor, wanted, now)
+        if empty is not None:
+            return empty
+    with core.write() as tx:
+        state = admit(tx, actor, now)
+        refuse_publisher(actor, state.role)
+        until = now + (LEASE_MS if lease_ms is None else lease_ms)
+        handed: list[Delivery] = []
+
+        def act() -> list[str]:
+            _settle_known(tx, actor, settle, now)
+            do_due_of(tx, actor.agent, now)
+            handed.extend(_lease(tx, actor, wanted, limit, max_bytes, now, until))
+            return [delivery.message.id for delivery in handed]
+
+        request = [wanted, limit, max_bytes, lease_ms]
+        ids, repeated = once(tx, actor.agent, key, "receive", lambda: request, now, act)
+        if repeated:
+            handed = _still_handed(tx, actor, ids)
+        remaining, next_due = _rest(tx, actor.agent, now)
+    return Handout(tuple(handed), remaining, next_due)
+
+
+def _nothing_to_do(core: Core, actor: Actor, wanted: Filter, now: int) -> Handout | None:
+    with core.read() as db:
+        state = check_actor(db, actor, now)
+        refuse_publisher(actor, state.role)
+        due = one(db, _SQL["anything_due_of"], {"agent": actor.agent, "now": now})
+        if state.lapsed or (due is not None and due[0]):
+            return None
+        row = one(db, _SQL["queued_count"], {"agent": actor.agent})
+        queued = row[0] if row else 0
+        if queued and (
+            wanted == Filter()
+            or one(db, _SQL["hand_out"], hand_out_values(actor.agent, wanted, now, 1)) is not None
+        ):
+            return None
+        next_due = one(db, _SQL["next_due"], {"agent": actor.agent, "now": now})
+        return Handout((), queued, next_due[0] if next_due else None)
+
+
+def hand_out_values(agent: str, wanted: Filter, now: int, limit: int) -> dict[str, Any]:
+    """The bindings of ``hand_out``."""
+    parsed = parse_message_id(wanted.thread) if wanted.thread else None
+    return {
+        "agent": agent,
+        "now": now,
+        "sender": wanted.sender,
+        "kind": wanted.kind,
+        "priority": None if wanted.priority is None else PRIORITIES.index(wanted.priority),
+        "thread": wanted.thread,
+        "thread_seq": parsed[0] if parsed else None,
+        "limit": limit,
+    }
+
+
+def within_bytes(rows: list[Row], max_bytes: int | None) -> list[Row]:
+    """The rows of ``hand_out`` up to ``max_bytes`` of text, but at least the first."""
+    if max_bytes is None:
+        return rows
+    total, kept = 0, list[Row]()
+    for row in rows:
+        total += row[16]
+        if kept and total > max_bytes:
+            break
+        kept.append(row)
+    return kept
+
+
+def _lease(
+    tx: Write, actor: Actor, wanted: Filter, limit: int, max_bytes: int | None, now: int, until: int
+) -> list[Delivery]:
+    rows = list(tx.db.execute(_SQL["hand_out"], hand_out_values(actor.agent, wanted, now, limit)))
+    handed = []
+    for row in within_bytes(rows, max_bytes):
+        values = {
+            "agent": actor.agent,
+            "message": row[0],
+            "session": actor.session,
+            "until": until,
+            "now": now,
+        }
+        tx.db.execute(_SQL["lease"], values)
+        delivery = delivery_of(row, actor.agent, "leased", until, handed=1)
+        add_event(
+            tx.db,
+            now,
+            "message_received",
+            actor,
+            message=row[0],
+            agent=actor.agent,
+            detail={"hand-out": delivery.delivery_count} if delivery.redelivered else None,
+        )
+        handed.append(delivery)
+    return handed
+
+
+def _still_handed(tx: Write, actor: Actor, ids: list[str]) -> list[Delivery]:
+    """What an earlier receive with the same key handed out and is still leased."""
+    found = []
+    for id_ in ids:
+        seq = find_message(tx, id_)
+        row = one(tx.db, _SQL["message_row"], {"seq": seq})
+        delivery = one(tx.db, _SQL["delivery_row"], {"agent": actor.agent, "message": seq})
+        if row is not None and delivery is not None and delivery[0] == "leased":
+            found.append(delivery_of((*row, delivery[1], delivery[6]), actor.agent, "leased", delivery[4]))
+    return found
+
+
+def _rest(tx: Write, agent: str, now: int) -> tuple[int, int | None]:
+    row = one(tx.db, _SQL["queued_count"], {"agent": agent})
+    remaining = row[0] if row else 0
+    due = one(tx.db, _SQL["next_due"], {"agent": agent, "now": now})
+    return remaining, due[0] if due else None
+
+
+def settle(core: Core, actor: Actor, ids: tuple[str, ...], key: str | None) -> tuple[str, ...]:
+    """See :meth:`hubbub.stores.contract.MailStore.settle`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+
+        def act() -> list[str]:
+            do_due_of(tx, actor.agent, now)
+            for id_ in ids:
+                _settle_explicitly(tx, actor, id_, now)
+            return list(ids)
+
+        answer, _ = once(tx, actor.agent, key, "settle", lambda: ids, now, act)
+    return tuple(answer)
+
+
+def _settle_explicitly(tx: Write, actor: Actor, id_: str, now: int) -> None:
+    seq, row = _own(tx, actor, id_)
+    if row[0] == "settled":
+        if row[5] == "implicit":
+            return  # the caller could not know that it was settled for it
+        raise AlreadySettled(f"{id_} was settled before.", message_id=id_)
+    if row[0] == "dead":
+        raise DeliveryDead(
+            f"{id_} is a dead letter.", hint=f"Bring it back with: hubbub dead retry {id_}", message_id=id_
+        )
+    settle_one(tx, actor, seq, now, "acknowledge", row[0])
+
+
+def settle_implicitly(core: Core, actor: Actor, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """See :meth:`hubbub.stores.contract.MailStore.settle_implicitly`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+        return _settle_known(tx, actor, ids, now)
+
+
+def _settle_known(tx: Write, actor: Actor, ids: tuple[str, ...], now: int) -> tuple[str, ...]:
+    """Settle those that are still leased to this session, even past their time; skip the others."""
+    settled = []
+    for id_ in ids:
+        parsed = parse_message_id(id_)
+        where = {"agent": actor.agent, "message": parsed[0] if parsed else -1}
+        row = one(tx.db, _SQL["delivery_row"], where)
+        if row is not None and row[0] == "leased" and row[3] == actor.session:
+            settle_one(tx, actor, where["message"], now, "implicit", "leased")  # type: ignore[arg-type]
+            settled.append(id_)
+    return tuple(settled)
+
+
+def release(
+    core: Core, actor: Actor, ids: tuple[str, ...], not_before: int | None, unseen: bool, key: str | None
+) -> tuple[str, ...]:
+    """See :meth:`hubbub.stores.contract.MailStore.release`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+
+        def act() -> list[str]:
+            for id_ in ids:
+                seq, row = _own(tx, actor, id_)
+                if row[0] != "leased":
+                    raise NotLeased(
+                        f"{id_} is {row[0]}, not in hand.",
+                        hint="Only a message that was received and not settled can be given back.",
+                        message_id=id_,
+                    )
+                lease = (seq, actor.agent, row[1], row[3], row[6])
+                give_back(tx, lease, now, actor, not_before=not_before, unseen=unseen)
+            return list(ids)
+
+        answer, _ = once(tx, actor.agent, key, "release", lambda: [ids, not_before], now, act)
+    return tuple(answer)
+
+
+def _own(tx: Write, actor: Actor, id_: str) -> tuple[int, Row]:
+    """The ``seq`` and the actor's delivery of message ``id_``."""
+    parsed = parse_message_id(id_)
+    if parsed is None:
+        raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
+    seq = find_message(tx, id_)
+    row = one(tx.db, _SQL["delivery_row"], {"agent": actor.agent, "message": seq})
+    if row is None:
+        raise NotYourMessage(f"{id_} is not in the mail of {actor.agent}.", hint="", message_id=id_)
+    return seq, row

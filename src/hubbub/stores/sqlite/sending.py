@@ -1,0 +1,179 @@
+"""Sending: one message into one or many inboxes, all or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.errors import (
+    AlreadySettled,
+    InboxFull,
+    InvalidArgument,
+    MessageNotFound,
+    MessageTooLarge,
+    NoInbox,
+    NotYourMessage,
+    RoleForbids,
+    UnknownRecipient,
+)
+from hubbub.model import Actor, Draft, Sent
+from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag, parse_message_id
+from hubbub.stores.sqlite.connection import Write
+from hubbub.stores.sqlite.core import ActorState, Core, add_event, admit, dump, near_hint, once, one
+from hubbub.stores.sqlite.statements import statements
+
+_SQL = statements("mail.sql")
+_AGENTS = statements("agents.sql")
+
+
+def send(core: Core, actor: Actor, draft: Draft, key: str | None) -> Sent:
+    """See :meth:`hubbub.stores.contract.MailStore.send`."""
+    now = core.clock.now()
+    # Whatever needs no look at the bus is done before the turn to write is taken.
+    values = _message_values(actor, draft, now)
+    with core.write() as tx:
+        state = admit(tx, actor, now)
+        if state.role == "consumer" and draft.in_reply_to is None:
+            raise RoleForbids(
+                f"{actor.agent} is a consumer: it may answer, not start a conversation.",
+                hint="Answer a message it was sent, or register it with the role both.",
+            )
+        answer, repeated = once(
+            tx,
+            actor.agent,
+            key,
+            "send",
+            lambda: draft,
+            now,
+            lambda: _store(tx, actor, state, draft, values, now),
+        )
+        sent = Sent(**{**answer, "recipients": tuple(answer["recipients"])})
+    return sent._replace(repeated=True) if repeated else sent
+
+
+def _message_values(actor: Actor, draft: Draft, now: int) -> dict[str, Any]:
+    metadata = None if draft.metadata is None else dump(draft.metadata)
+    size = len(draft.subject.encode()) + len(draft.body.encode()) + len((metadata or "").encode())
+    return {
+        "tag": new_tag(),
+        "sender": actor.agent,
+        "recipients": dump(draft.recipients),
+        "thread": draft.thread,
+        "in_reply_to": None,
+        "kind": draft.kind,
+        "priority": PRIORITIES.index(draft.priority),
+        "subject": draft.subject,
+        "body": draft.body,
+        "metadata": metadata,
+        "reply_due": None if draft.reply_within_ms is None else now + draft.reply_within_ms,
+        "now": now,
+        "bytes": size,
+    }
+
+
+def _store(
+    tx: Write, actor: Actor, state: ActorState, draft: Draft, values: dict[str, Any], now: int
+) -> dict[str, Any]:
+    db = tx.db
+    recipients = draft.recipients
+    if recipients == (EVERYONE,):
+        recipients = tuple(row[0] for row in db.execute(_SQL["everyone"], {"sender": actor.agent}))
+        if not recipients:
+            raise UnknownRecipient(
+                "Nobody else with an inbox is registered on this bus.",
+                hint="Wait until another agent has registered.",
+            )
+        values["recipients"] = dump(recipients)
+    for name in recipients:
+        _check_recipient(tx, name, values["bytes"])
+    answered = None
+    if draft.in_reply_to is not None:
+        answered = _own_delivery(tx, actor.agent, draft.in_reply_to)
+        values["in_reply_to"] = answered
+    db.execute(_SQL["add_message"], values)
+    seq = db.last_insert_rowid()
+    expires = None if draft.ttl_ms is None else now + draft.ttl_ms
+    delivery = {"message": seq, "priority": values["priority"], "now": now, "expires_at": expires}
+    for name in recipients:
+        db.execute(_SQL["add_delivery"], {**delivery, "agent": name})
+        tx.ring(f"inbox/{name}")
+    if state.ephemeral:
+        db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
+    add_event(
+        db, now, "message_sent", actor, message=seq, agent=recipients[0] if len(recipients) == 1 else None
+    )
+    settled = None
+    if answered is not None and _settle_answered(tx, actor, answered, now):
+        settled = draft.in_reply_to
+    id_ = message_id(seq, values["tag"])
+    return {
+        "id": id_,
+        "seq": seq,
+        "thread": draft.thread or id_,
+        "recipients": list(recipients),
+        "created_at": now,
+        "settled": settled,
+    }
+
+
+def _check_recipient(tx: Write, name: str, size: int) -> None:
+    row = one(tx.db, _SQL["recipient_row"], {"name": name})
+    if row is None or row[0] is not None:
+        raise UnknownRecipient(
+            f"No agent is called {name}; nothing was sent.", hint=near_hint(tx.db, name), recipient=name
+        )
+    _, role, unsettled, limit, max_bytes = row
+    if role == "publisher":
+        raise NoInbox(f"{name} only publishes and has no inbox; nothing was sent.", recipient=name)
+    if size > max_bytes:
+        raise MessageTooLarge(
+            f"The message has {size} bytes; {name} takes up to {max_bytes}.", recipient=name, limit=max_bytes
+        )
+    if unsettled >= limit:
+        raise InboxFull(
+            f"The inbox of {name} is full ({unsettled} unsettled messages); nothing was sent.",
+            hint="Try again later, or ask to wait for room.",
+            recipient=name,
+            limit=limit,
+        )
+
+
+def _own_delivery(tx: Write, agent: str, id_: str) -> int:
+    """The ``seq`` of message ``id_``, which must have been delivered to ``agent``."""
+    found = find_message(tx, id_)
+    if one(tx.db, _SQL["delivery_row"], {"agent": agent, "message": found}) is None:
+        raise NotYourMessage(
+            f"{id_} was not sent to {agent}.",
+            hint="Answer messages that you received; to follow up on your own, send one with its thread.",
+        )
+    return found
+
+
+def find_message(tx: Write, id_: str) -> int:
+    """The ``seq`` of message ``id_``. Raises MessageNotFound."""
+    parsed = parse_message_id(id_)
+    row = one(tx.db, _SQL["message_row"], {"seq": parsed[0]}) if parsed else None
+    if parsed is None or row is None or row[1] != parsed[1]:
+        raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
+    return parsed[0]
+
+
+def _settle_answered(tx: Write, actor: Actor, message: int, now: int) -> bool:
+    """An answer settles the delivery that it answers, whatever state that is in."""
+    where = {"agent": actor.agent, "message": message}
+    row = one(tx.db, _SQL["delivery_row"], where)
+    if row is None or row[0] == "settled":
+        return False
+    settle_one(tx, actor, message, now, "reply", row[0])
+    return True
+
+
+def settle_one(tx: Write, actor: Actor, message: int, now: int, how: str, before: str) -> None:
+    """queued, leased or dead -> settled, with its event."""
+    if before == "settled":
+        raise AlreadySettled("This delivery was settled before.")
+    if how not in ("acknowledge", "reply", "implicit"):
+        raise InvalidArgument(f"{how} does not settle.")
+    tx.db.execute(_SQL["settle"], {"agent": actor.agent, "message": message, "how": how, "now": now})
+    detail = {"by": how} if before == "leased" else {"by": how, "from": before}
+    add_event(tx.db, now, "message_settled", actor, message=message, agent=actor.agent, detail=detail)
+    tx.ring(f"room/{actor.agent}")

@@ -1,0 +1,47 @@
+-- Statements on the ledger, and checks of the whole.
+
+-- name: add_event
+-- One line of the ledger.
+INSERT INTO events (at, event, actor, session, message, agent, detail)
+VALUES (:at, :event, :actor, :session, :message, :agent, :detail);
+
+-- name: events_forward
+-- Events after a place, oldest first.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message, m.tag, e.agent, e.detail
+FROM events e LEFT JOIN messages m ON m.seq = e.message
+WHERE e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: events_backward
+-- The last events after a place, newest first.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message, m.tag, e.agent, e.detail
+FROM events e LEFT JOIN messages m ON m.seq = e.message
+WHERE e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: totals
+-- How much is kept.
+SELECT (SELECT coalesce(max(seq), 0) FROM messages), (SELECT coalesce(max(seq), 0) FROM events);
+
+-- name: wrong_counts
+-- Agents whose counts disagree with their deliveries.
+SELECT a.name FROM agents a
+LEFT JOIN (SELECT agent, sum(state = 'queued') AS queued, sum(state = 'leased') AS leased,
+                  sum(state = 'dead') AS dead
+           FROM deliveries GROUP BY agent) d ON d.agent = a.name
+WHERE a.queued <> coalesce(d.queued, 0) OR a.leased <> coalesce(d.leased, 0) OR a.dead <> coalesce(d.dead, 0);
+
+-- name: orphan_messages
+-- Messages that should be in an inbox and are in none, though never purged.
+SELECT count(*) FROM messages m
+WHERE m.purged_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM deliveries d, json_each(m.recipients) r
+                  WHERE d.agent = r.value AND d.message = m.seq);

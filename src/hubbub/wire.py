@@ -1,0 +1,152 @@
+"""Records as JSON objects: the one form that every face shows.
+
+Keys are left out where they say nothing, because a model pays for each. Times are ISO 8601 UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.clock import to_iso
+from hubbub.model import Agent, Delivery, Event, Handout, Message, Receipt, Sent, Session, Whereabouts
+
+
+def _lean(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None and value != "" and value != ()}
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else to_iso(milliseconds)
+
+
+def message_dict(message: Message) -> dict[str, Any]:
+    """A message. ``body`` is always there."""
+    shown = _lean(
+        {
+            "id": message.id,
+            "from": message.sender,
+            "to": list(message.recipients),
+            "kind": message.kind,
+            "priority": message.priority if message.priority != "normal" else None,
+            "subject": message.subject,
+            "thread": message.thread if message.thread != message.id else None,
+            "in_reply_to": message.in_reply_to,
+            "reply_due": _iso(message.reply_due),
+            "sent_at": to_iso(message.created_at),
+            "metadata": message.metadata,
+        }
+    )
+    shown["body"] = message.body
+    return shown
+
+
+def delivery_dict(delivery: Delivery) -> dict[str, Any]:
+    """A delivery: its message, and what befell it in this inbox."""
+    shown = message_dict(delivery.message)
+    if delivery.delivery_count:
+        shown["delivery_count"] = delivery.delivery_count
+    if delivery.redelivered:
+        shown["redelivered"] = True
+    if delivery.lease_until is not None:
+        shown["lease_until"] = to_iso(delivery.lease_until)
+    if delivery.reasons:
+        shown["reasons"] = list(delivery.reasons)
+    return shown
+
+
+def handout_dict(handout: Handout) -> dict[str, Any]:
+    """The answer to a receive or a peek."""
+    return {
+        "messages": [delivery_dict(delivery) for delivery in handout.deliveries],
+        "remaining": handout.remaining,
+    }
+
+
+def sent_dict(sent: Sent) -> dict[str, Any]:
+    """The answer to a send."""
+    shown = _lean(
+        {
+            "id": sent.id,
+            "to": list(sent.recipients),
+            "thread": sent.thread if sent.thread != sent.id else None,
+            "sent_at": to_iso(sent.created_at),
+            "settled": sent.settled,
+        }
+    )
+    if sent.repeated:
+        shown["repeated"] = True
+    return shown
+
+
+def session_dict(session: Session) -> dict[str, Any]:
+    """A session."""
+    return _lean(
+        {
+            "id": session.id,
+            "client": session.client,
+            "client_session": session.client_session,
+            "folder": session.folder,
+            "since": to_iso(session.started_at),
+            "last_beat": to_iso(session.beat_at),
+        }
+    )
+
+
+def agent_dict(agent: Agent) -> dict[str, Any]:
+    """An agent, its presence and its counts."""
+    shown = {
+        "name": agent.name,
+        "online": agent.session is not None,
+        "role": agent.role,
+        **_lean({"description": agent.description}),
+        "queued": agent.queued,
+        "leased": agent.leased,
+    }
+    if agent.dead:
+        shown["dead"] = agent.dead
+    if agent.session is not None:
+        shown["session"] = session_dict(agent.session)
+    elif agent.last_seen_at is not None:
+        shown["last_seen"] = to_iso(agent.last_seen_at)
+    return shown
+
+
+def _whereabouts_dict(place: Whereabouts) -> dict[str, Any]:
+    return _lean(
+        {
+            "agent": place.agent,
+            "state": place.state,
+            "since": _iso(place.since),
+            "delivery_count": place.delivery_count or None,
+            "session": place.session,
+            "lease_until": _iso(place.lease_until),
+            "settled_by": place.settled_by,
+            "answered_by": place.answered_by,
+            "reasons": list(place.reasons) or None,
+        }
+    )
+
+
+def receipt_dict(receipt: Receipt) -> dict[str, Any]:
+    """Where a message is; its text is left out."""
+    shown = message_dict(receipt.message)
+    del shown["body"]
+    shown.pop("metadata", None)
+    shown["recipients"] = [_whereabouts_dict(place) for place in receipt.recipients]
+    return shown
+
+
+def event_dict(event: Event) -> dict[str, Any]:
+    """One line of the ledger."""
+    return _lean(
+        {
+            "seq": event.seq,
+            "at": to_iso(event.at),
+            "event": event.event,
+            "actor": event.actor,
+            "session": event.session,
+            "message": event.message,
+            "agent": event.agent,
+            "detail": event.detail,
+        }
+    )
