@@ -137,6 +137,10 @@ class Agents:
             self._end_gone(agent)
         return self._store.agents.all() if gone else agents
 
+    def identify(self, seat: Seat, client_session: str) -> None:
+        """Keep what the client calls its own session, once that is known."""
+        self._store.agents.identify(seat.session, checking.text(client_session, "client_session")[:200])
+
     def find_client_session(self, client_session: str) -> Session | None:
         """The latest session that was kept with a client's own session id."""
         return self._store.agents.find_client_session(client_session)

@@ -129,6 +129,10 @@ class AgentStore(Protocol):
         """
         ...
 
+    def identify(self, session: str, client_session: str) -> None:
+        """Keep the id that the client gave its own session with ``session``, to wake it by later."""
+        ...
+
     def sessions(self) -> list[Session]:
         """The live sessions."""
         ...

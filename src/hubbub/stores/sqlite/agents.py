@@ -127,6 +127,11 @@ class SqliteAgents:
             if agent is not None and agent[11] and agent[10] is None:
                 _unregister(tx, row[1], now, None, {"why": "a made-up name that was not used"})
 
+    def identify(self, session: str, client_session: str) -> None:
+        """Keep a client's session id."""
+        with self._core.write() as tx:
+            tx.db.execute(_SQL["identify"], {"id": session, "client_session": client_session})
+
     def sessions(self) -> list[Session]:
         """The live sessions."""
         now = self._core.clock.now()

@@ -96,6 +96,10 @@ VALUES (:id, :agent, 'live', :client, :client_session, :process, :folder, :now, 
 UPDATE sessions SET beat_at = :now, expires_at = :expires_at, state = 'live', ended_at = NULL, ended_why = NULL
 WHERE id = :id;
 
+-- name: identify
+-- What the client calls its own session became known.
+UPDATE sessions SET client_session = :client_session WHERE id = :id;
+
 -- name: end_session
 -- The session holds its name no more.
 UPDATE sessions SET state = :state, ended_at = :now, ended_why = :why WHERE id = :id AND state = 'live';
