@@ -1,0 +1,318 @@
+"""The mail toolset. Descriptions are short and say when to call: a model pays for every word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.bus import Steps
+from hubbub.clock import spoken
+from hubbub.errors import InvalidArgument
+from hubbub.faces.mcp import render
+from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
+from hubbub.model import Handout
+from hubbub.names import PRIORITIES
+from hubbub.text import safe_line
+from hubbub.wire import agent_dict, delivery_dict, message_dict, receipt_dict, sent_dict
+
+WAIT_MAX = 45.0
+"""Seconds that a waiting tool waits at most: one client gives a call up at 60 without progress."""
+
+_IDS = {"type": "array", "items": TEXT}
+_PRIORITY = {"type": "string", "enum": list(PRIORITIES)}
+
+
+def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
+    """Send, in steps: it may wait for room."""
+    actor = caller.member.seat.actor
+    draft = caller.bus.mail.draft(
+        _recipients(given.get("to")),
+        given["body"],
+        subject=given.get("subject", ""),
+        kind=given.get("kind"),
+        priority=given.get("priority", "normal"),
+        metadata=given.get("metadata"),
+        thread=given.get("thread"),
+        in_reply_to=given.get("in_reply_to"),
+        ttl=given.get("ttl_seconds"),
+        actor=actor,
+    )
+    patience = _clamp(given.get("wait_for_room_seconds", 0))
+    sent = yield from caller.bus.mail.sending(
+        actor, draft, key=given.get("idempotency_key"), wait_for_room=patience
+    )
+    text = f"Sent {sent.id} to {', '.join(sent.recipients[:20])}" + (
+        " and others" if len(sent.recipients) > 20 else ""
+    )
+    if sent.repeated:
+        text = f"Sent before with this idempotency key: {sent.id}; nothing new was sent"
+    if sent.settled:
+        text += f"; {sent.settled} is settled"
+    return Answer(text + ".", sent_dict(sent))
+
+
+def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
+    """Receive, in steps: it may wait."""
+    bus, seat = caller.bus, caller.member.seat
+    ack = given.get("ack", "implicit")
+    wanted = bus.mail.filter(given.get("from"), given.get("kind"), given.get("priority"), given.get("thread"))
+    if given.get("peek"):
+        bus.mail.settle_implicitly(seat.actor, caller.settle)
+        waiting = bus.mail.peek(seat.agent.name, wanted, limit=given.get("limit", 10))
+        return _handout(caller, waiting, given, "Only looked at: they still wait for receive_messages.")
+    patience = _clamp(given.get("wait_seconds", 0))
+    handout = yield from bus.mail.receiving(
+        seat.actor,
+        wanted,
+        wait=patience,
+        limit=given.get("limit", 10),
+        max_bytes=render.BODY_SHARE,
+        settle=caller.settle,
+        key=given.get("idempotency_key"),
+    )
+    if ack == "explicit":
+        foot = "When done with one: acknowledge(ids=[...]), or answer it with send_message(in_reply_to=...)."
+        return _handout(caller, handout, given, foot)
+    foot = (
+        "Answer with send_message(in_reply_to=ID). Your next call settles these; "
+        "to give one back: acknowledge(release=[ID])."
+    )
+    answer = _handout(caller, handout, given, foot)
+    return answer._replace(handed=tuple(delivery.message.id for delivery in handout.deliveries))
+
+
+def _handout(caller: Caller, handout: Handout, given: dict[str, Any], foot: str) -> Answer:
+    name, now = caller.member.seat.agent.name, caller.bus.store.now()
+    messages = [render.safe_json(render.cut_body(delivery_dict(delivery))) for delivery in handout.deliveries]
+    data: dict[str, Any] = {"agent": name, "messages": messages, "remaining": handout.remaining}
+    if handout.deliveries:
+        return Answer(render.handout_text(handout, name, now, foot), data)
+    why = _why_empty(caller, handout, given, now)
+    data["reason"] = why
+    return Answer(why, data)
+
+
+def _why_empty(caller: Caller, handout: Handout, given: dict[str, Any], now: int) -> str:
+    """An empty answer says why."""
+    name = caller.member.seat.agent.name
+    agent = caller.bus.store.agents.get(name)
+    waited = given.get("wait_seconds", 0)
+    why = f"No messages for {name}" + (f" within {_clamp(waited):g} s" if waited else "") + "."
+    if handout.remaining and any(given.get(part) for part in ("from", "kind", "priority", "thread")):
+        why += f" {handout.remaining} waiting that the filter leaves out."
+    elif handout.remaining:
+        why += f" {handout.remaining} delayed."
+    if agent.leased:
+        why += f" {agent.leased} already handed out and not settled."
+    if handout.next_due_at is not None and (agent.leased or handout.remaining):
+        why += f" The next can be had in {spoken(max(0, handout.next_due_at - now))}."
+    if agent.dead:
+        why += f" {agent.dead} dead letters: see get_queue_status(dead=true)."
+    return why
+
+
+def acknowledge(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Settle, or give back."""
+    mail, actor, key = caller.bus.mail, caller.member.seat.actor, given.get("idempotency_key")
+    ids, back = given.get("ids") or [], given.get("release") or []
+    if bool(ids) == bool(back):
+        raise InvalidArgument("Give either ids, to settle them, or release, to give them back.")
+    if back:
+        released = mail.release(actor, back, delay=given.get("delay_seconds", 0), key=key)
+        return Answer(f"Released {', '.join(released)}; back in your queue.", {"released": list(released)})
+    settled = mail.acknowledge(actor, ids, key=key)
+    return Answer(f"Settled {', '.join(settled)}.", {"settled": list(settled)})
+
+
+def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Where a message is, dead letters, or how full an inbox is."""
+    bus, name = caller.bus, caller.member.seat.agent.name
+    now = bus.store.now()
+    if "message_id" in given:
+        receipt = bus.mail.whereabouts(given["message_id"], reader=name)
+        return Answer(render.receipt_text(receipt, now), render.safe_json(receipt_dict(receipt)))
+    if given.get("dead"):
+        letters = bus.mail.dead(agent=name)
+        lines = [
+            f"{len(letters)} dead letters for {name}." + (" A person can run: hubbub dead" if letters else "")
+        ]
+        lines += [
+            f"- {letter.message.id} from {letter.message.sender}: {safe_line(letter.reasons[-1], 300)}"
+            for letter in letters
+            if letter.reasons
+        ]
+        shown = [render.safe_json(render.cut_body(delivery_dict(letter))) for letter in letters]
+        return Answer("\n".join(lines), {"agent": name, "dead": shown})
+    agent = bus.agents.get(given.get("agent", name))
+    room = max(0, agent.inbox_limit - agent.queued - agent.leased)
+    text = f"{render.agent_line(agent, now)}. Room for {room} more."
+    if agent.dead:
+        text += f" {agent.dead} dead letters."
+    return Answer(text, render.safe_json({**agent_dict(agent), "room": room}))
+
+
+def read_thread(caller: Caller, given: dict[str, Any]) -> Answer:
+    """A thread, or the rest of one long message."""
+    bus, name = caller.bus, caller.member.seat.agent.name
+    now = bus.store.now()
+    if given.get("offset"):
+        return _read_on(caller, given, now)
+    page = bus.mail.thread(
+        given["thread"], reader=name, after=int(given.get("after", 0)), limit=given.get("limit", 20)
+    )
+    mark = render.fence_for([message.body for message in page.messages])
+    share = max(1000, render.BODY_SHARE // max(1, len(page.messages)))
+    parts = [render.message_text(message, mark, now, share=share) for message in page.messages]
+    data: dict[str, Any] = {
+        "messages": [render.safe_json(_shared(message_dict(m), share)) for m in page.messages]
+    }
+    head = f"{len(page.messages)} messages, oldest first:"
+    if page.next_seq is not None:
+        data["next_after"] = page.next_seq
+        parts.append(f"There are more: read_thread(thread={given['thread']!r}, after={page.next_seq})")
+    return Answer("\n\n".join([head, *parts]), data)
+
+
+def _shared(shown: dict[str, Any], share: int) -> dict[str, Any]:
+    if len(shown["body"]) > share:
+        shown.update(body_characters=len(shown["body"]), body_next_offset=share, body=shown["body"][:share])
+    return shown
+
+
+def _read_on(caller: Caller, given: dict[str, Any], now: int) -> Answer:
+    message = caller.bus.mail.message(given["thread"], reader=caller.member.seat.agent.name)
+    start = int(given["offset"])
+    if not 0 <= start < len(message.body):
+        raise InvalidArgument(f"The body of {message.id} has {len(message.body)} characters.")
+    text = render.message_text(message, render.fence_for([message.body]), now, start=start)
+    return Answer(text, render.safe_json(render.cut_body(message_dict(message), start)))
+
+
+def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Who is on the bus."""
+    now = caller.bus.store.now()
+    agents = [
+        agent
+        for agent in caller.bus.agents.all()
+        if agent.session is not None or not given.get("online_only")
+    ]
+    me = caller.member.seat.agent.name
+    online = sum(agent.session is not None for agent in agents)
+    lines = [f"{len(agents)} agents, {online} online. You are {me}."]
+    lines += [render.agent_line(agent, now) for agent in agents]
+    return Answer(
+        "\n".join(lines), {"you": me, "agents": [render.safe_json(agent_dict(agent)) for agent in agents]}
+    )
+
+
+def _recipients(to: Any) -> list[str] | None:
+    if to is None or to == "":
+        return None
+    if isinstance(to, list):
+        return to
+    return [part for part in str(to).replace(",", " ").split() if part] or [str(to)]
+
+
+def _clamp(seconds: float) -> float:
+    return min(seconds, WAIT_MAX)
+
+
+MAIL_TOOLS = (
+    Tool(
+        "list_agents",
+        "Who is on the bus, who is online, and what your own name is.",
+        {"online_only": FLAG, "as_agent": TEXT},
+        (),
+        READS,
+        list_agents,
+    ),
+    Tool(
+        "send_message",
+        "Send mail to agents by name; it is on disk when this returns. Answer a message with in_reply_to: "
+        "`to`, thread and kind then follow from it, and it is settled.",
+        {
+            "to": {"type": "string", "description": "name, several by comma, or * for all"},
+            "body": TEXT,
+            "kind": {
+                "type": "string",
+                "description": "message (default), task, question, review_request: want an answer; "
+                "result, answer, review_response, status, error, decision, ...",
+            },
+            "in_reply_to": {"type": "string", "description": "message id"},
+            "subject": TEXT,
+            "priority": _PRIORITY,
+            "thread": TEXT,
+            "metadata": {"type": "object"},
+            "ttl_seconds": NUMBER,
+            "wait_for_room_seconds": {"type": "number", "description": "if an inbox is full"},
+            "idempotency_key": {"type": "string", "description": "same key on a retry sends once"},
+            "as_agent": TEXT,
+        },
+        ("body",),
+        ADDS,
+        send_message,
+    ),
+    Tool(
+        "receive_messages",
+        "Take your waiting mail, most urgent first. Call it before you start, between steps and before "
+        "you stop. wait_seconds waits for mail when there is none.",
+        {
+            "wait_seconds": {"type": "number", "maximum": WAIT_MAX},
+            "limit": {"type": "integer", "minimum": 1, "description": "default 10"},
+            "from": TEXT,
+            "kind": TEXT,
+            "priority": _PRIORITY,
+            "thread": TEXT,
+            "peek": {"type": "boolean", "description": "look, take nothing"},
+            "ack": {
+                "type": "string",
+                "enum": ["implicit", "explicit"],
+                "description": "implicit (default): your next call settles what you got; "
+                "explicit: it comes back unless you acknowledge within 5 min",
+            },
+            "idempotency_key": TEXT,
+            "as_agent": TEXT,
+        },
+        (),
+        ADDS,
+        receive_messages,
+        settles=True,
+    ),
+    Tool(
+        "acknowledge",
+        "Settle messages you are done with, or give some back to be received again later.",
+        {
+            "ids": _IDS,
+            "release": {**_IDS, "description": "ids to give back"},
+            "delay_seconds": {"type": "number", "description": "for release"},
+            "idempotency_key": TEXT,
+            "as_agent": TEXT,
+        },
+        (),
+        ADDS,
+        acknowledge,
+    ),
+    Tool(
+        "read_thread",
+        "Read a conversation again, by its name or any message id in it, "
+        "or the rest of a long message (offset).",
+        {
+            "thread": TEXT,
+            "after": {"type": "integer", "description": "next_after of the page before"},
+            "limit": {"type": "integer"},
+            "offset": {"type": "integer", "description": "character of that message's body"},
+            "as_agent": TEXT,
+        },
+        ("thread",),
+        READS,
+        read_thread,
+    ),
+    Tool(
+        "get_queue_status",
+        "Where is a message you sent (message_id): waiting, in hand, settled, answered, dead? "
+        "Or how full is an agent's inbox; or your dead letters.",
+        {"message_id": TEXT, "agent": TEXT, "dead": FLAG, "as_agent": TEXT},
+        (),
+        READS,
+        get_queue_status,
+    ),
+)

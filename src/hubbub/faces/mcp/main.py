@@ -1,0 +1,67 @@
+"""Starting the server from the command line."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from hubbub.bus import Bus
+from hubbub.errors import InvalidArgument
+from hubbub.faces.mcp.lines import LineReader, LineWriter
+from hubbub.faces.mcp.server import Server
+from hubbub.names import check_name, nearest
+from hubbub.stores import open_store
+
+TOOLSETS = ("mail",)
+ERAS = ("auto", "legacy")
+
+
+class _Stopped(BaseException):
+    """A signal asked the server to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
+    """Serve MCP on standard input and output until the input ends; the exit status.
+
+    Args:
+        bus_url: The bus.
+        agent: The name to take; without one it is made from the client's name.
+        tools: Toolsets, by comma. Known: ``mail``.
+        era: ``auto`` speaks both eras of the protocol, ``legacy`` only the handshake.
+
+    Raises:
+        InvalidArgument, InvalidName: an argument is not as above.
+        StoreError: the bus can't be opened.
+    """
+    _check_toolsets(tools)
+    if era not in ERAS:
+        raise InvalidArgument(f"{era!a} is not an era.", hint=f"Known: {', '.join(ERAS)}.")
+    if agent:
+        check_name(agent)
+    bus = Bus(open_store(bus_url))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _stop)
+    server = Server(bus, LineReader(0), LineWriter(1), agent or None, modern=era == "auto")
+    try:
+        server.run()
+    except _Stopped as stopped:
+        return 128 + stopped.number
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
+    raise _Stopped(number)
+
+
+def _check_toolsets(text: str) -> None:
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name not in TOOLSETS:
+            near = nearest(name, TOOLSETS, 1)
+            hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(TOOLSETS)}."
+            raise InvalidArgument(f"{name!a} is not a toolset.", hint=hint)

@@ -1,0 +1,194 @@
+"""Under which names a connection acts.
+
+The server registers its agent by itself, because models do not: under ``HUBBUB_AGENT``, or the
+name that this client's session had before, or one made from the client's name. Further names
+join with ``register_agent`` and are chosen by ``as_agent``, so that sub-agents sharing one
+server do not take each other's name.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, TypedDict
+
+from hubbub.bus import Bus, Seat
+from hubbub.bus.heart import Heart
+from hubbub.errors import HubbubError, NameTaken, NotRegistered
+from hubbub.faces.mcp.tools import Member
+from hubbub.names import suggest_name
+
+_CLIENT_NAMES = (
+    ("claude", "claude"),
+    ("codex", "codex"),
+    ("gemini", "gemini"),
+    ("opencode", "opencode"),
+    ("cursor", "cursor"),
+    ("visual-studio-code", "vscode"),
+)
+MADE_UP_TRIES = 200
+
+
+class _Identity(TypedDict):
+    client: str
+    client_session: str
+
+
+class Members:
+    """The names of one connection."""
+
+    def __init__(self, bus: Bus, agent: str | None) -> None:
+        """``agent`` is the name that the surroundings give (``HUBBUB_AGENT``), if any."""
+        self.bus = bus
+        self._agent = agent
+        self._client: dict[str, Any] = {}
+        self._client_session = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
+        self._members: dict[str, Member] = {}
+        self._default: Member | None = None
+        self._lock = threading.RLock()
+        self._heart = Heart(bus.store, bus.agents, lost=self._on_lost)
+        self._closed = False
+
+    def meet(self, client_info: dict[str, Any]) -> None:
+        """Learn who the client is."""
+        with self._lock:
+            if client_info and not self._client:
+                self._client = client_info
+
+    def default(self) -> Member:
+        """The member that acts when none is named, registering it if that was not possible before.
+
+        Raises:
+            HubbubError: it can't be registered now.
+        """
+        with self._lock:
+            if self._default is None:
+                self._default = self._join_by_itself()
+            return self._default
+
+    def current(self) -> Member | None:
+        """The member that acts when none is named, if there is one."""
+        return self._default
+
+    def acting(self, as_agent: str | None) -> Member:
+        """The member that a call acts as.
+
+        Raises:
+            NotRegistered: this connection did not register ``as_agent``.
+        """
+        if as_agent is None:
+            return self.default()
+        with self._lock:
+            member = self._members.get(as_agent)
+        if member is None:
+            names = ", ".join(self.names()) or "nobody"
+            raise NotRegistered(
+                f"This server does not act for {ascii(as_agent)[:70]}.",
+                hint=f"Call register_agent for that name first; now it acts for: {names}.",
+            )
+        return member
+
+    def names(self) -> list[str]:
+        """All names, the default one first."""
+        with self._lock:
+            first = [self._default.seat.agent.name] if self._default else []
+            return first + [name for name in self._members if name not in first]
+
+    def register(self, name: str, take_over: bool, profile: dict[str, Any]) -> tuple[Member, bool]:
+        """Register ``name`` for this connection; the member, and whether it is the default now.
+
+        It becomes the default in place of none, of a made-up name, and of one that was lost.
+        """
+        with self._lock:
+            known = self._members.get(name)
+            if known is not None and not known.lost:
+                made = self.bus.agents.register(name, **profile)
+                known.seat = known.seat._replace(agent=made.agent)
+                known.made_up = False
+                return known, known is self._default
+            seat = self.bus.agents.join(name, take_over=take_over, **profile, **self._identity())
+            member = self._add(seat, made_up=False)
+            before = self._default
+            if before is None or before.made_up or before.lost:
+                self._default = member
+                if before is not None:
+                    self._drop(before, why=f"the agent took the name {name}")
+            return member, member is self._default
+
+    def unregister(self, member: Member, delete_mail: bool) -> None:
+        """Take the member's name off the bus and forget it."""
+        with self._lock:
+            name = member.seat.agent.name
+            self.bus.agents.unregister(name, actor=member.seat.actor, delete_mail=delete_mail)
+            self._heart.remove(member.seat)
+            self._members.pop(name, None)
+            if self._default is member:
+                self._default = None
+                # It was taken off on purpose: do not register it again at the next call.
+                self._agent = None
+                self._client_session = ""
+
+    def note_client_session(self, member: Member, client_session: str) -> None:
+        """Keep the client's session id that came with a call (Codex tells it in no other way)."""
+        if client_session and not self._client_session:
+            self._client_session = client_session
+            self.bus.agents.identify(member.seat, client_session)
+
+    def close(self) -> None:
+        """End all sessions."""
+        self._heart.stop()
+        with self._lock:
+            self._closed = True
+            for member in self._members.values():
+                self._leave(member, "its server ended")
+            self._members.clear()
+
+    # --- registering by itself ---------------------------------------------------------------
+
+    def _join_by_itself(self) -> Member:
+        if self._agent:
+            return self._add(self.bus.agents.join(self._agent, **self._identity()), made_up=False)
+        taken: NameTaken | None = None
+        for name in self._made_up_names():
+            try:
+                return self._add(self.bus.agents.join(name, ephemeral=True, **self._identity()), made_up=True)
+            except NameTaken as error:
+                taken = error
+        raise taken or NotRegistered("No free name was found.", hint="Call register_agent with a name.")
+
+    def _made_up_names(self) -> list[str]:
+        names = []
+        if self._client_session:
+            before = self.bus.agents.find_client_session(self._client_session)
+            if before is not None:
+                names.append(before.agent)
+        client = suggest_name(str(self._client.get("name") or "agent")) or "agent"
+        stem = next((short for long, short in _CLIENT_NAMES if long in client), client)[:58]
+        return [*names, stem, *(f"{stem}-{number}" for number in range(2, MADE_UP_TRIES))]
+
+    def _identity(self) -> _Identity:
+        name, version = self._client.get("name"), self._client.get("version")
+        client = " ".join(str(part) for part in (name, version) if part)[:80]
+        return {"client": client.encode("utf-8", "replace").decode(), "client_session": self._client_session}
+
+    def _add(self, seat: Seat, made_up: bool) -> Member:
+        member = Member(seat, made_up)
+        self._members[seat.agent.name] = member
+        self._heart.add(seat)
+        return member
+
+    def _drop(self, member: Member, why: str) -> None:
+        self._members.pop(member.seat.agent.name, None)
+        self._heart.remove(member.seat)
+        self._leave(member, why)
+
+    def _leave(self, member: Member, why: str) -> None:
+        try:
+            self.bus.agents.leave(member.seat, why=why)
+        except HubbubError:
+            return  # the session runs out by itself
+
+    def _on_lost(self, seat: Seat, error: HubbubError) -> None:
+        member = self._members.get(seat.agent.name)
+        if member is not None and member.seat.session == seat.session:
+            member.lost = True

@@ -1,0 +1,154 @@
+"""Text for a model: lean, whole, and fenced so that a body can't pass for anything else.
+
+Clients differ in what they pass on: one shows the model only the text, another only the
+object, one drops very long lines. So both carry everything, and lines are folded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hubbub.clock import spoken
+from hubbub.model import Agent, Delivery, Handout, Message, Receipt
+from hubbub.names import new_token
+from hubbub.text import fold_long_lines, safe_line, safe_text
+
+LINE_WIDTH = 2000
+"""Longest line shown: one client shows nothing of a line of 200 KB."""
+
+BODY_SHARE = 40_000
+"""Characters of bodies in one answer: clients cut answers silently at about 48 KB."""
+
+
+def safe_json(value: Any) -> Any:
+    """``value`` with every string in it made safe to show."""
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, list | tuple):
+        return [safe_json(item) for item in value]
+    if isinstance(value, dict):
+        return {safe_line(str(key)): safe_json(item) for key, item in value.items()}
+    return value
+
+
+def fence_for(texts: list[str]) -> str:
+    """A mark that occurs in none of ``texts``: nobody who wrote them could know it."""
+    while True:
+        mark = new_token(6)
+        if not any(mark in text for text in texts):
+            return mark
+
+
+def message_text(
+    message: Message,
+    mark: str,
+    now: int,
+    *,
+    extra: tuple[str, ...] = (),
+    start: int = 0,
+    share: int = BODY_SHARE,
+) -> str:
+    """One message: a line of facts, its subject and metadata, and its body between marks."""
+    facts = [f"{message.id} from {message.sender}", message.kind]
+    if message.priority != "normal":
+        facts.append(message.priority)
+    facts.append(f"{spoken(max(0, now - message.created_at))} ago")
+    if len(message.recipients) > 1:
+        facts.append(
+            f"to {', '.join(message.recipients[:10])}" + (" ..." if len(message.recipients) > 10 else "")
+        )
+    if message.thread != message.id:
+        facts.append(f"thread {safe_line(message.thread)}")
+    if message.in_reply_to:
+        facts.append(f"answers {message.in_reply_to}")
+    if message.reply_due is not None:
+        left = message.reply_due - now
+        facts.append(f"answer due in {spoken(left)}" if left > 0 else f"answer overdue by {spoken(-left)}")
+    lines = ["# " + " · ".join([*facts, *extra])]
+    if message.subject:
+        lines.append(f"subject: {safe_line(message.subject)}")
+    if message.metadata:
+        dumped = json.dumps(message.metadata, ensure_ascii=False)
+        lines.append("metadata: " + fold_long_lines(safe_line(dumped), LINE_WIDTH)[0])
+    part = message.body[start : start + share]
+    shown, folded = fold_long_lines(safe_text(part), LINE_WIDTH)
+    lines += [f"<{mark}>", shown, f"</{mark}>"]
+    if folded:
+        lines.append(f"(lines over {LINE_WIDTH} characters were broken)")
+    end = start + len(part)
+    if start or end < len(message.body):
+        lines.append(f"(characters {start} to {end} of {len(message.body)})")
+    if end < len(message.body):
+        lines.append(f"Read on: read_thread(thread={message.id!r}, offset={end})")
+    return "\n".join(lines)
+
+
+def delivery_text(delivery: Delivery, mark: str, now: int) -> str:
+    """One delivery; one that was handed out before says so, because the work may be done."""
+    extra: tuple[str, ...] = ()
+    if delivery.redelivered:
+        extra = (f"REDELIVERED (hand-out {delivery.delivery_count}; the work may have been done)",)
+    return message_text(delivery.message, mark, now, extra=extra)
+
+
+def cut_body(shown: dict[str, Any], start: int = 0) -> dict[str, Any]:
+    """A message's object with its body cut to what one answer shows, and where to read on."""
+    body = shown["body"]
+    end = start + BODY_SHARE
+    if start or len(body) > end:
+        shown["body"] = body[start:end]
+        shown["body_characters"] = len(body)
+        if start:
+            shown["body_offset"] = start
+        if len(body) > end:
+            shown["body_next_offset"] = end
+    return shown
+
+
+def handout_text(handout: Handout, name: str, now: int, foot: str) -> str:
+    """What was handed out."""
+    count = len(handout.deliveries)
+    mark = fence_for([delivery.message.body for delivery in handout.deliveries])
+    more = f", {handout.remaining} more waiting" if handout.remaining else ""
+    head = f"{count} message{'s' if count != 1 else ''} for {name}{more}:"
+    parts = [delivery_text(delivery, mark, now) for delivery in handout.deliveries]
+    return "\n\n".join([head, *parts, foot])
+
+
+def agent_line(agent: Agent, now: int) -> str:
+    """One agent in a line."""
+    if agent.session is not None:
+        presence = "online"
+    elif agent.last_seen_at is not None:
+        presence = f"offline, seen {spoken(max(0, now - agent.last_seen_at))} ago"
+    else:
+        presence = "offline"
+    facts = [presence]
+    if agent.role != "both":
+        facts.append(agent.role)
+    if agent.queued or agent.leased:
+        facts.append(f"{agent.queued} waiting, {agent.leased} in hand")
+    line = f"{agent.name} ({'; '.join(facts)})"
+    return line + (f": {safe_line(agent.description, 300)}" if agent.description else "")
+
+
+def receipt_text(receipt: Receipt, now: int) -> str:
+    """Where a message is."""
+    message = receipt.message
+    lines = [f"{message.id} ({message.kind}, sent {spoken(max(0, now - message.created_at))} ago):"]
+    for place in receipt.recipients:
+        state = place.state
+        if place.state == "leased" and place.lease_until is not None:
+            state = f"in hand, lease until {spoken(place.lease_until - now)} from now"
+        elif place.state == "settled":
+            state = f"settled by {place.settled_by}"
+        if place.since is not None:
+            state += f", for {spoken(max(0, now - place.since))}"
+        if place.delivery_count:
+            state += f", handed out {place.delivery_count}x"
+        if place.answered_by:
+            state += f", answered by {place.answered_by}"
+        lines.append(f"- {place.agent}: {state}")
+        lines += [f"    {safe_line(reason, 300)}" for reason in place.reasons[-5:]]
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""Telling a client that a resource changed, in the way of each era."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hubbub.bus import Bus
+from hubbub.faces.mcp import protocol
+from hubbub.faces.mcp.members import Members
+from hubbub.faces.mcp.protocol import ProtocolError, Request
+from hubbub.faces.mcp.resources import RESOURCES, Watcher
+
+_URIS = tuple(resource["uri"] for resource in RESOURCES)
+
+
+class Subscriptions:
+    """What one client wants to be told of."""
+
+    def __init__(self, bus: Bus, members: Members, notify: Callable[[str, dict[str, Any]], None]) -> None:
+        self._bus = bus
+        self._members = members
+        self._notify = notify
+        self._watchers: dict[Any, list[Watcher]] = {}
+
+    def subscribe(self, request: Request) -> dict[str, Any]:
+        """``resources/subscribe``, of the handshake era."""
+        uri = known_uri(request.params.get("uri"))
+        if uri not in self._watchers:
+            self._watch(uri, [uri], {})
+        return {}
+
+    def unsubscribe(self, request: Request) -> dict[str, Any]:
+        """``resources/unsubscribe``."""
+        self.stop(known_uri(request.params.get("uri")))
+        return {}
+
+    def listen(self, request: Request) -> None:
+        """``subscriptions/listen``, of the newer era: acknowledged at once, answered never."""
+        if not request.modern:
+            raise ProtocolError(protocol.METHOD_NOT_FOUND, "Method not found")
+        wanted = request.params.get("notifications")
+        if not isinstance(wanted, dict):
+            raise ProtocolError(protocol.INVALID_PARAMS, "notifications must be an object")
+        asked = wanted.get("resourceSubscriptions")
+        uris = [uri for uri in _URIS if isinstance(asked, list) and uri in asked]
+        meta = {protocol.SUBSCRIPTION_KEY: request.id}
+        honoured = {"resourceSubscriptions": uris} if uris else {}
+        self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta})
+        if uris:
+            self._watch(request.id, uris, meta)
+
+    def stop(self, key: Any) -> None:
+        """Stop what was begun under ``key``: a URI, or the id of a listen request."""
+        for watcher in self._watchers.pop(key, []):
+            watcher.stop()
+
+    def close(self) -> None:
+        """Stop all."""
+        for key in list(self._watchers):
+            self.stop(key)
+
+    def _watch(self, key: Any, uris: list[str], meta: dict[str, Any]) -> None:
+        def tell(uri: str) -> None:
+            self._notify(
+                "notifications/resources/updated", {"uri": uri, "_meta": meta} if meta else {"uri": uri}
+            )
+
+        name = self._members.default().seat.agent.name
+        watchers = [Watcher(self._bus, uri, name, tell) for uri in uris]
+        self._watchers[key] = watchers
+        for watcher in watchers:
+            watcher.start()
+
+
+def known_uri(uri: object) -> str:
+    """``uri`` if it names a resource. Raises ProtocolError."""
+    if uri not in _URIS:
+        raise ProtocolError(protocol.INVALID_PARAMS, f"Resource not found: {ascii(uri)[:200]}", {"uri": uri})
+    return str(uri)

@@ -1,0 +1,148 @@
+"""The tool registry: definitions that any transport lists, and handlers that any transport calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeAlias
+
+from hubbub.bus import Bus, Pause, Seat
+from hubbub.errors import InvalidArgument
+from hubbub.names import nearest
+
+
+class Answer(NamedTuple):
+    """What a tool answers."""
+
+    text: str
+    """The whole content for a model: lean, many short lines, never a bare number or list."""
+    data: dict[str, Any]
+    """The same as an object."""
+    handed: tuple[str, ...] = ()
+    """Messages that this answer hands out, to be settled once the client has evidently had it."""
+
+
+class Member:
+    """A name that a connection acts under."""
+
+    __slots__ = ("lost", "made_up", "pending", "seat")
+
+    def __init__(self, seat: Seat, made_up: bool) -> None:
+        self.seat = seat
+        self.made_up = made_up
+        """The server chose the name, not the person or the model."""
+        self.lost = False
+        self.pending: dict[Any, tuple[int, tuple[str, ...]]] = {}
+        """Handed out and not settled yet: request id -> (how far the client had written when it
+        was answered, message ids)."""
+
+
+class Caller(NamedTuple):
+    """Who calls a tool, and what the tool may use."""
+
+    bus: Bus
+    member: Member
+    settle: tuple[str, ...] = ()
+    """What an earlier call handed out and this one settles: only for tools that take it on themselves."""
+
+
+ToolResult: TypeAlias = "Answer | Generator[Pause, None, Answer]"
+
+
+class Tool(NamedTuple):
+    """One tool."""
+
+    name: str
+    description: str
+    parameters: dict[str, dict[str, Any]]
+    required: tuple[str, ...]
+    hints: dict[str, bool]
+    handle: Callable[[Caller, dict[str, Any]], ToolResult]
+    settles: bool = False
+    """The tool settles :attr:`Caller.settle` itself, in the same stroke."""
+
+    def definition(self) -> dict[str, Any]:
+        """The tool as ``tools/list`` shows it."""
+        schema: dict[str, Any] = {"type": "object", "properties": self.parameters}
+        if self.required:
+            schema["required"] = list(self.required)
+        return {
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": schema,
+            "annotations": {**self.hints, "openWorldHint": False},
+        }
+
+
+READS = {"readOnlyHint": True}
+ADDS = {"destructiveHint": False}
+RETRIABLE = {"destructiveHint": False, "idempotentHint": True}
+DESTROYS = {"destructiveHint": True}
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "number"}
+FLAG = {"type": "boolean"}
+
+
+def check_arguments(tool: Tool, given: object) -> dict[str, Any]:
+    """The arguments of a call, with types as the tool's schema has them.
+
+    Models write numbers as text now and then; what can only mean one thing is taken so.
+
+    Raises:
+        InvalidArgument: an argument is unknown, missing or of the wrong type.
+    """
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise InvalidArgument("The arguments must be an object.")
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        schema = tool.parameters.get(name)
+        if schema is None:
+            near = nearest(name, tool.parameters, 1)
+            known = f"Did you mean {near[0]}? " if near else ""
+            raise InvalidArgument(
+                f"{tool.name} has no argument {ascii(name)[:60]}.",
+                hint=f"{known}It takes: {', '.join(tool.parameters)}.",
+            )
+        if value is not None:
+            checked[name] = _typed(name, schema, value)
+    for name in tool.required:
+        if name not in checked:
+            raise InvalidArgument(f"{tool.name} needs the argument {name}.")
+    return checked
+
+
+def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
+    kind = schema["type"]
+    if isinstance(value, str) and kind != "string":
+        value = _read(value, kind)
+    fits = {
+        "string": isinstance(value, str) or (name == "to" and isinstance(value, list)),
+        "number": isinstance(value, int | float) and not isinstance(value, bool),
+        "integer": isinstance(value, int | float) and not isinstance(value, bool),
+        "boolean": isinstance(value, bool),
+        "array": isinstance(value, list),
+        "object": isinstance(value, dict),
+    }
+    if not fits[kind]:
+        wanted = {"object": "an object", "array": "a list", "integer": "a whole number"}.get(
+            kind, f"a {kind}"
+        )
+        raise InvalidArgument(f"{name} must be {wanted}.")
+    known = schema.get("enum")
+    if known and value not in known:
+        near = nearest(str(value), known, 1)
+        hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(known)}."
+        raise InvalidArgument(f"{ascii(value)[:60]} is not a {name}.", hint=hint)
+    return value
+
+
+def _read(value: str, kind: str) -> Any:
+    if kind == "array" and not value.lstrip().startswith("["):
+        return [part for part in value.replace(",", " ").split() if part]
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
