@@ -17,10 +17,10 @@ from hubbub.model import (
     Registration,
     Session,
 )
-from hubbub.names import parse_message_id
 from hubbub.stores.sqlite import due
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, add_event, admit, one, revive, unknown_agent
+from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, one, revive, seq_of, unknown_agent
+from hubbub.stores.sqlite.looking import catch_up, catch_up_all
 from hubbub.stores.sqlite.rows import agent_of, session_of
 from hubbub.stores.sqlite.statements import statements
 
@@ -44,11 +44,12 @@ class SqliteAgents:
         """Make an agent known and open its session."""
         now = self._core.clock.now()
         with self._core.write() as tx:
-            superseded = _make_room(tx, profile.name, session, now, take_over)
+            opened = session is not None and _is_open(tx, profile.name, session, now)
+            superseded = None if opened else _make_room(tx, profile.name, session, now, take_over)
             created = _keep_profile(tx, profile, now)
-            if session is not None:
+            if session is not None and not opened:
                 _open_session(tx, profile.name, session, now)
-            tx.ring("agents")
+            tx.ring("agents", f"room/{profile.name}")
             row = one(tx.db, _SQL["agent_row"], {"name": profile.name})
             assert row is not None  # it was just written
             return Registration(agent_of(row, now), created, superseded)
@@ -79,12 +80,16 @@ class SqliteAgents:
                 raise unknown_agent(tx.db, name)
             if row[12] is None:
                 return None
+            if row[21] <= now:
+                due.end_session(tx, row[12], name, now, "expired", "no beat in time")
+                return None
             due.end_session(tx, row[12], name, now, "ended", why)
             add_event(tx.db, now, "name_released", None, agent=name, detail={"why": why})
             return session_of(row[12:24])
 
     def get(self, name: str) -> Agent:
         """One agent."""
+        catch_up(self._core, name)
         now = self._core.clock.now()
         with self._core.read() as db:
             row = one(db, _SQL["agent_row"], {"name": name})
@@ -94,6 +99,7 @@ class SqliteAgents:
 
     def all(self) -> list[Agent]:
         """All agents."""
+        catch_up_all(self._core)
         now = self._core.clock.now()
         with self._core.read() as db:
             return [agent_of(row, now) for row in db.execute(_SQL["agent_rows"])]
@@ -108,6 +114,7 @@ class SqliteAgents:
             if row[2] == "superseded":
                 raise SessionSuperseded(f"Another session took over the name {row[1]}.")
             if row[2] == "expired":
+                check_actor(tx.db, Actor(row[1], session), now)
                 revive(tx, Actor(row[1], session), now)
             tx.db.execute(_SQL["beat"], {"id": session, "now": now, "expires_at": now + SESSION_TTL_MS})
             found = one(tx.db, _SQL["session_row"], {"id": session})
@@ -117,8 +124,8 @@ class SqliteAgents:
     def end_session(self, session: str, why: str, *, unseen: tuple[str, ...] = ()) -> None:
         """End a session."""
         now = self._core.clock.now()
-        never_left = frozenset(parsed[0] for parsed in map(parse_message_id, unseen) if parsed)
         with self._core.write() as tx:
+            never_left = frozenset(seq for seq in (seq_of(tx.db, id_) for id_ in unseen) if seq is not None)
             row = one(tx.db, _SQL["session_row"], {"id": session})
             if row is None or row[2] != "live":
                 return
@@ -144,6 +151,17 @@ class SqliteAgents:
         with self._core.read() as db:
             row = one(db, _SQL["session_of_client"], {"client_session": client_session})
         return None if row is None else session_of(row)
+
+
+def _is_open(tx: Write, name: str, session: NewSession, now: int) -> bool:
+    """Whether this very session was opened before and still lives: then this is a retry."""
+    row = one(tx.db, _SQL["session_row"], {"id": session.id})
+    if row is None:
+        return False
+    check_actor(tx.db, Actor(name, session.id), now)
+    if row[2] == "expired":
+        revive(tx, Actor(name, session.id), now)
+    return True
 
 
 def _make_room(tx: Write, name: str, session: NewSession | None, now: int, take_over: bool) -> Session | None:

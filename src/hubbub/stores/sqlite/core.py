@@ -19,11 +19,12 @@ from hubbub.errors import (
     UnknownAgent,
 )
 from hubbub.model import SESSION_TTL_MS, Actor
-from hubbub.names import nearest
+from hubbub.names import nearest, parse_message_id
 from hubbub.stores.sqlite.connection import Connections, Read, Row, Write
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("agents.sql")
+_HAS_MESSAGE = statements("mail.sql")["has_message"]
 _ADD_EVENT = statements("ledger.sql")["add_event"]
 
 
@@ -54,6 +55,14 @@ def one(db: apsw.Connection, statement: str, values: dict[str, Any]) -> Row | No
     """The first row of a query, or None."""
     found: Row | None = next(db.execute(statement, values), None)
     return found
+
+
+def seq_of(db: apsw.Connection, id_: str) -> int | None:
+    """The ``seq`` of the message with this very id, or None: a mistyped one hits no other message."""
+    parsed = parse_message_id(id_)
+    if parsed is None or one(db, _HAS_MESSAGE, {"seq": parsed[0], "tag": parsed[1]}) is None:
+        return None
+    return parsed[0]
 
 
 def add_event(
@@ -100,6 +109,8 @@ def check_actor(db: apsw.Connection, actor: Actor, now: int) -> ActorState:
         NotRegistered, SessionSuperseded, SessionEnded: it may not.
     """
     row = one(db, _SQL["actor_row"], {"agent": actor.agent, "session": actor.session})
+    if row is not None and row[0] is not None and actor.session is not None:
+        raise SessionEnded(f"{actor.agent} was unregistered, which ended this session.")
     if row is None or row[0] is not None:
         raise NotRegistered(
             f"{actor.agent} is not registered on this bus.",

@@ -6,8 +6,8 @@ import json
 
 from hubbub.errors import MessageNotFound
 from hubbub.model import Event
-from hubbub.names import message_id, parse_message_id
-from hubbub.stores.sqlite.core import Core, dump
+from hubbub.names import message_id
+from hubbub.stores.sqlite.core import Core, dump, seq_of
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("ledger.sql")
@@ -31,18 +31,17 @@ class SqliteLedger:
         since: int | None = None,
     ) -> list[Event]:
         """Part of the ledger."""
-        parsed = parse_message_id(message) if message is not None else None
-        if message is not None and parsed is None:
-            raise MessageNotFound(f"There is no message {ascii(message)[:80]} on this bus.")
         values = {
             "after": after,
             "limit": limit,
             "agent": agent,
-            "message": parsed[0] if parsed else None,
             "kinds": dump(kinds) if kinds else None,
             "since": since,
         }
         with self._core.read() as db:
+            values["message"] = None if message is None else seq_of(db, message)
+            if message is not None and values["message"] is None:
+                raise MessageNotFound(f"There is no message {ascii(message)[:80]} on this bus.")
             rows = list(db.execute(_SQL["events_backward" if newest else "events_forward"], values))
         if newest:
             rows.reverse()

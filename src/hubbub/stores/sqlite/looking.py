@@ -9,7 +9,7 @@ from hubbub.model import Delivery, Filter, Handout, Message, Page, Receipt, Wher
 from hubbub.names import message_id, parse_message_id
 from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, one, unknown_agent
-from hubbub.stores.sqlite.due import do_due_of
+from hubbub.stores.sqlite.due import do_due_of, expire_messages, expire_sessions, take_back_due
 from hubbub.stores.sqlite.receiving import hand_out_values
 from hubbub.stores.sqlite.rows import delivery_of, message_of, reasons_of
 from hubbub.stores.sqlite.statements import statements
@@ -26,6 +26,18 @@ def catch_up(core: Core, agent: str) -> None:
     if row is not None and row[0]:
         with core.write() as tx:
             do_due_of(tx, agent, now)
+
+
+def catch_up_all(core: Core) -> None:
+    """Do what fell due in any inbox or session."""
+    now = core.clock.now()
+    with core.read() as db:
+        row = one(db, _SQL["anything_due"], {"now": now, "before": 0})
+    if row is not None and row[0]:
+        with core.write() as tx:
+            take_back_due(tx, now)
+            expire_messages(tx, now)
+            expire_sessions(tx, now)
 
 
 def peek(core: Core, agent: str, wanted: Filter, limit: int) -> Handout:
@@ -137,8 +149,7 @@ def _root_of(thread_name: str) -> int | None:
 
 def dead(core: Core, agent: str | None, after: int, limit: int) -> list[Delivery]:
     """See :meth:`hubbub.stores.contract.MailStore.dead`."""
-    if agent is not None:
-        catch_up(core, agent)
+    catch_up_all(core)
     with core.read() as db:
         rows = list(db.execute(_SQL["dead_rows"], {"agent": agent, "after": after, "limit": limit}))
     return [delivery_of(row, row[16], "dead") for row in rows]

@@ -7,6 +7,7 @@ from hubbub.model import Actor, Delivery, Draft, Filter, Handout, Message, Page,
 from hubbub.stores.sqlite import looking, receiving, sending
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, add_event, admit, one
+from hubbub.stores.sqlite.due import expire_messages, take_back_due
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
@@ -112,6 +113,8 @@ class SqliteMail:
     ) -> list[tuple[int, str]]:
         if by is not None:
             admit(tx, by, now)
+        take_back_due(tx, now)
+        expire_messages(tx, now)
         found: list[tuple[int, str]] = []
         for id_ in ids:
             seq = sending.find_message(tx, id_)

@@ -7,14 +7,13 @@ from typing import Any
 from hubbub.errors import (
     AlreadySettled,
     DeliveryDead,
-    MessageNotFound,
     NotLeased,
     NotYourMessage,
 )
 from hubbub.model import LEASE_MS, Actor, Delivery, Filter, Handout
 from hubbub.names import PRIORITIES, parse_message_id
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, once, one, refuse_publisher
+from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, once, one, refuse_publisher, seq_of
 from hubbub.stores.sqlite.due import do_due_of, give_back
 from hubbub.stores.sqlite.rows import delivery_of
 from hubbub.stores.sqlite.sending import find_message, settle_one
@@ -55,6 +54,7 @@ def receive(
         request = [wanted, limit, max_bytes, lease_ms]
         ids, repeated = once(tx, actor.agent, key, "receive", lambda: request, now, act)
         if repeated:
+            do_due_of(tx, actor.agent, now)
             handed = _still_handed(tx, actor, ids)
         remaining, next_due = _rest(tx, actor.agent, now)
     return Handout(tuple(handed), remaining, next_due)
@@ -89,6 +89,7 @@ def hand_out_values(agent: str, wanted: Filter, now: int, limit: int) -> dict[st
         "priority": None if wanted.priority is None else PRIORITIES.index(wanted.priority),
         "thread": wanted.thread,
         "thread_seq": parsed[0] if parsed else None,
+        "thread_tag": parsed[1] if parsed else None,
         "limit": limit,
     }
 
@@ -141,7 +142,11 @@ def _still_handed(tx: Write, actor: Actor, ids: list[str]) -> list[Delivery]:
         seq = find_message(tx, id_)
         row = one(tx.db, _SQL["message_row"], {"seq": seq})
         delivery = one(tx.db, _SQL["delivery_row"], {"agent": actor.agent, "message": seq})
-        if row is not None and delivery is not None and delivery[0] == "leased":
+        if (
+            row is not None
+            and delivery is not None
+            and (delivery[0], delivery[3]) == ("leased", actor.session)
+        ):
             found.append(delivery_of((*row, delivery[1], delivery[6]), actor.agent, "leased", delivery[4]))
     return found
 
@@ -194,11 +199,12 @@ def _settle_known(tx: Write, actor: Actor, ids: tuple[str, ...], now: int) -> tu
     """Settle those that are still leased to this session, even past their time; skip the others."""
     settled = []
     for id_ in ids:
-        parsed = parse_message_id(id_)
-        where = {"agent": actor.agent, "message": parsed[0] if parsed else -1}
-        row = one(tx.db, _SQL["delivery_row"], where)
-        if row is not None and row[0] == "leased" and row[3] == actor.session:
-            settle_one(tx, actor, where["message"], now, "implicit", "leased")  # type: ignore[arg-type]
+        seq = seq_of(tx.db, id_)
+        row = (
+            None if seq is None else one(tx.db, _SQL["delivery_row"], {"agent": actor.agent, "message": seq})
+        )
+        if seq is not None and row is not None and (row[0], row[3]) == ("leased", actor.session):
+            settle_one(tx, actor, seq, now, "implicit", "leased")
             settled.append(id_)
     return tuple(settled)
 
@@ -212,6 +218,7 @@ def release(
         admit(tx, actor, now)
 
         def act() -> list[str]:
+            do_due_of(tx, actor.agent, now)
             for id_ in ids:
                 seq, row = _own(tx, actor, id_)
                 if row[0] != "leased":
@@ -230,9 +237,6 @@ def release(
 
 def _own(tx: Write, actor: Actor, id_: str) -> tuple[int, Row]:
     """The ``seq`` and the actor's delivery of message ``id_``."""
-    parsed = parse_message_id(id_)
-    if parsed is None:
-        raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
     seq = find_message(tx, id_)
     row = one(tx.db, _SQL["delivery_row"], {"agent": actor.agent, "message": seq})
     if row is None:

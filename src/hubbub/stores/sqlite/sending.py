@@ -16,9 +16,10 @@ from hubbub.errors import (
     UnknownRecipient,
 )
 from hubbub.model import Actor, Draft, Sent
-from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag, parse_message_id
+from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
 from hubbub.stores.sqlite.connection import Write
-from hubbub.stores.sqlite.core import ActorState, Core, add_event, admit, dump, near_hint, once, one
+from hubbub.stores.sqlite.core import ActorState, Core, add_event, admit, dump, near_hint, once, one, seq_of
+from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
@@ -84,7 +85,7 @@ def _store(
             )
         values["recipients"] = dump(recipients)
     for name in recipients:
-        _check_recipient(tx, name, values["bytes"])
+        _check_recipient(tx, name, values["bytes"], now)
     answered = None
     if draft.in_reply_to is not None:
         answered = _own_delivery(tx, actor.agent, draft.in_reply_to)
@@ -115,13 +116,17 @@ def _store(
     }
 
 
-def _check_recipient(tx: Write, name: str, size: int) -> None:
+def _check_recipient(tx: Write, name: str, size: int, now: int) -> None:
     row = one(tx.db, _SQL["recipient_row"], {"name": name})
     if row is None or row[0] is not None:
         raise UnknownRecipient(
             f"No agent is called {name}; nothing was sent.", hint=near_hint(tx.db, name), recipient=name
         )
     _, role, unsettled, limit, max_bytes = row
+    if unsettled >= limit:
+        # Room that fell free with time counts, although nobody has swept yet.
+        do_due_of(tx, name, now)
+        unsettled = (one(tx.db, _SQL["recipient_row"], {"name": name}) or row)[2]
     if role == "publisher":
         raise NoInbox(f"{name} only publishes and has no inbox; nothing was sent.", recipient=name)
     if size > max_bytes:
@@ -150,11 +155,10 @@ def _own_delivery(tx: Write, agent: str, id_: str) -> int:
 
 def find_message(tx: Write, id_: str) -> int:
     """The ``seq`` of message ``id_``. Raises MessageNotFound."""
-    parsed = parse_message_id(id_)
-    row = one(tx.db, _SQL["message_row"], {"seq": parsed[0]}) if parsed else None
-    if parsed is None or row is None or row[1] != parsed[1]:
+    seq = seq_of(tx.db, id_)
+    if seq is None:
         raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
-    return parsed[0]
+    return seq
 
 
 def _settle_answered(tx: Write, actor: Actor, message: int, now: int) -> bool:

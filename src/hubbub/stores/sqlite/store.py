@@ -9,7 +9,7 @@ import apsw
 from hubbub.bells.sockets import SocketBells
 from hubbub.bells.watch import WatchBell
 from hubbub.clock import Clock, SystemClock
-from hubbub.errors import BackupFailed, HubbubError
+from hubbub.errors import BackupFailed, BusUnusable, HubbubError
 from hubbub.model import IDEMPOTENCY_MS, Problem, StoreInfo, Swept
 from hubbub.stores.contract import Bell
 from hubbub.stores.sqlite import due
@@ -41,8 +41,10 @@ class SqliteStore:
         Raises:
             StoreError: it can't be opened; each cause has its own code.
         """
-        if create or not os.path.exists(path) or os.path.isdir(path):
+        if create or os.path.isdir(path):
             make_file(path)
+        elif not os.path.exists(path):
+            raise BusUnusable(f"There is no bus at {path}.")
         connections = Connections(path, busy_timeout_ms)
         self._core = Core(path, clock or SystemClock(), SocketBells(path + "-bells"), connections)
         try:

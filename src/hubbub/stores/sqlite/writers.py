@@ -110,12 +110,13 @@ class _Helper:
                 return
             fcntl.flock(self._file, fcntl.LOCK_EX)
             with self._state:
-                self.waiting = False
                 if self._wanted:
-                    self._wanted = False
+                    self.waiting = self._wanted = False
                     self._served.release()
                     continue
+                # Still "waiting" until the lock is let go: nobody may take it for his meanwhile.
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+                self.waiting = False
                 if self._retired:
                     os.close(self._file)
                     return

@@ -30,6 +30,10 @@ SELECT seq, tag, sender, recipients, thread, in_reply_to, kind, priority, subjec
        (SELECT r.tag FROM messages r WHERE r.seq = m.in_reply_to)
 FROM messages m WHERE seq = :seq;
 
+-- name: has_message
+-- Whether there is a message of that id.
+SELECT 1 FROM messages WHERE seq = :seq AND tag = :tag;
+
 -- name: delivery_row
 -- One delivery.
 SELECT state, delivery_count, since, session, lease_until, settled_by, reasons, expires_at
@@ -85,7 +89,7 @@ WHERE d.agent = :agent AND d.state = 'queued'
   AND (:sender IS NULL OR m.sender = :sender)
   AND (:kind IS NULL OR m.kind = :kind)
   AND (:priority IS NULL OR d.priority = :priority)
-  AND (:thread IS NULL OR m.thread = :thread OR (m.thread IS NULL AND m.seq = :thread_seq))
+  AND (:thread IS NULL OR m.thread = :thread OR (m.seq = :thread_seq AND m.tag = :thread_tag))
 ORDER BY d.priority, d.message
 LIMIT :limit;
 
