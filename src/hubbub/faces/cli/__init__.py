@@ -1,0 +1,1 @@
+"""The command line. :mod:`hubbub.faces.cli.main` is its entry point."""

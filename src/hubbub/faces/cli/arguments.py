@@ -1,0 +1,292 @@
+"""The options of each command. Only the parser of the command that was named is built."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from hubbub.faces.cli.catalogue import COMMANDS
+from hubbub.faces.cli.failures import UsageError
+
+WEEK_SECONDS = 7 * 86_400
+"""The longest wait: what ``--wait`` without a number means."""
+
+COMMAND_LINE_LEASE_SECONDS = 60
+"""A command settles what it took as soon as it has written it, so a killed one need not keep it long."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but errors are raised for the caller to report, and help goes through ``write``."""
+
+    def __init__(self, command: str, write: Callable[[str], None]) -> None:
+        known = COMMANDS.get(command)
+        super().__init__(
+            prog=f"hubbub {command}",
+            description=known.summary[0].upper() + known.summary[1:] + "." if known else None,
+            epilog=f"example: {known.example}" if known else None,
+            allow_abbrev=False,
+        )
+        self._write = write
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
+
+    def print_help(self, file: object = None) -> None:
+        """Hand the help to ``write``."""
+        self._write(self.format_help())
+
+
+def build_parser(command: str, write: Callable[[str], None] = lambda _: None) -> Parser:
+    """The parser of one command; ``write`` takes the text of its help."""
+    parser = Parser(command, write)
+    add_global_options(parser)
+    _BUILDERS[command](parser)
+    return parser
+
+
+def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> argparse.Namespace:
+    """The arguments of ``command``.
+
+    Raises:
+        UsageError: they can't be understood.
+        SystemExit: help was asked for, and written.
+    """
+    # Intermixed: options may stand between a recipient and the body.
+    return build_parser(command, write).parse_intermixed_args(list(words))
+
+
+def add_global_options(parser: argparse.ArgumentParser) -> None:
+    """What every command takes."""
+    group = parser.add_argument_group("options of every command")
+    group.add_argument("--bus", metavar="URL", help="the bus to use")
+    group.add_argument(
+        "--as", dest="as_agent", metavar="NAME", help="the agent to act for; else HUBBUB_AGENT"
+    )
+    group.add_argument("--json", action="store_true", help="answer in JSON, errors too")
+    group.add_argument("--no-color", action="store_true", help="plain text on a terminal, too")
+
+
+def seconds(text: str) -> float:
+    """A number of seconds."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds") from None
+
+
+def count(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a whole number") from None
+
+
+def _send(parser: Parser) -> None:
+    parser.add_argument("to", metavar="TO", help="a name, several with commas between, or '*' for everyone")
+    _body(parser)
+    _content(parser)
+    parser.add_argument("--reply-to", metavar="ID", help="the message that this answers; settles it")
+
+
+def _reply(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID", help="the message to answer")
+    _body(parser)
+    _content(parser)
+
+
+def _body(parser: Parser) -> None:
+    parser.add_argument(
+        "body",
+        metavar="BODY",
+        nargs="?",
+        help="the text, - for standard input (also when left out), or @FILE; @@x is a literal @x",
+    )
+
+
+def _content(parser: Parser) -> None:
+    add = parser.add_argument
+    add("-s", "--subject", default="", metavar="TEXT", help="a line on what it is about")
+    add(
+        "-k",
+        "--kind",
+        metavar="WORD",
+        help="message, task, question, status, ...; a reply's follows from its original",
+    )
+    add("-p", "--priority", default="normal", metavar="WORD", help="urgent, normal or low")
+    add("--thread", metavar="NAME", help="a thread to add to: its name, or the id of a message in it")
+    add("--metadata", metavar="JSON", help="a JSON object, or @FILE with one")
+    add("--ttl", type=seconds, metavar="SECONDS", help="dead if nobody took it for this long")
+    add("--wait-for-room", type=seconds, default=0, metavar="SECONDS", help="wait while the inbox is full")
+    _key(parser)
+
+
+def _key(parser: Parser) -> None:
+    parser.add_argument("--key", metavar="KEY", help="an idempotency key: a retry with it does nothing twice")
+
+
+def _filters(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--limit", type=count, default=10, metavar="N", help="at most this many (10)")
+    add("--from", dest="sender", metavar="NAME", help="only what this agent sent")
+    add("--kind", metavar="WORD", help="only this kind")
+    add("--priority", metavar="WORD", help="only this priority")
+    add("--thread", metavar="NAME", help="only this thread: its name, or its first message's id")
+
+
+def _receive(parser: Parser) -> None:
+    add = parser.add_argument
+    add(
+        "--wait",
+        type=seconds,
+        nargs="?",
+        const=WEEK_SECONDS,
+        default=0,
+        metavar="SECONDS",
+        help="wait for a message; without a number until one comes, at most a week",
+    )
+    _filters(parser)
+    add(
+        "--lease",
+        type=seconds,
+        default=COMMAND_LINE_LEASE_SECONDS,
+        metavar="SECONDS",
+        help=f"what is not settled by then comes back ({COMMAND_LINE_LEASE_SECONDS})",
+    )
+    add("--keep", action="store_true", help="do not settle; that is left to: hubbub ack ID")
+    _key(parser)
+
+
+def _peek(parser: Parser) -> None:
+    parser.add_argument("--agent", metavar="NAME", help="look at this agent's inbox, as the operator")
+    _filters(parser)
+
+
+def _ack(parser: Parser) -> None:
+    add = parser.add_argument
+    add("ids", metavar="ID", nargs="+", help="messages to settle, all or none")
+    add("--release", action="store_true", help="give them back instead, to be handed out again")
+    add("--delay", type=seconds, default=0, metavar="SECONDS", help="with --release: not before this time")
+    _key(parser)
+
+
+def _thread(parser: Parser) -> None:
+    add = parser.add_argument
+    add("thread", metavar="ID_OR_NAME", help="a thread's name, or any message in it")
+    add("--limit", type=count, metavar="N", help="at most this many (all)")
+    add("--after", type=count, default=0, metavar="SEQ", help="go on after this message")
+
+
+def _log(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--agent", metavar="NAME", help="only what this agent did or what concerns it")
+    add("--message", metavar="ID", help="only this message")
+    add(
+        "--event",
+        dest="events",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="only this event; may be repeated",
+    )
+    add("--since", metavar="TIME", help="10m, 2h, 3d, or a date and time like 2026-11-21T09:30Z")
+    add("--limit", type=count, default=50, metavar="N", help="at most this many (50)")
+    add("--after", type=count, metavar="SEQ", help="those after this one, instead of the newest")
+    add("--follow", action="store_true", help="go on with what happens from now on")
+
+
+def _who(parser: Parser) -> None:
+    parser.add_argument("--online", action="store_true", help="only those that are online")
+
+
+def _status(parser: Parser) -> None:
+    parser.add_argument("what", metavar="NAME_OR_ID", nargs="?", help="an agent, or a message; else the bus")
+
+
+def _dead(parser: Parser) -> None:
+    add = parser.add_argument
+    add(
+        "action",
+        nargs="?",
+        default="list",
+        metavar="ACTION",
+        help="list (unless given), show, retry or purge",
+    )
+    add("ids", metavar="ID", nargs="*", help="messages")
+    add("--agent", metavar="NAME", help="only dead letters of this agent")
+    add("--all", action="store_true", help="with retry or purge: every dead letter")
+    add("--limit", type=count, default=50, metavar="N", help="with list: at most this many (50)")
+    _yes(parser)
+
+
+def _yes(parser: Parser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask before what can't be undone")
+
+
+def _register(parser: Parser) -> None:
+    add = parser.add_argument
+    add("name", metavar="NAME", help="a-z, 0-9, - and _, up to 64")
+    add("--role", metavar="WORD", help="both, publisher (only sends) or consumer (receives and answers)")
+    add("--description", metavar="TEXT", help="what it does, for other agents")
+    add("--inbox-limit", type=count, metavar="N", help="how many unsettled messages its inbox takes")
+    add("--max-message-bytes", type=count, metavar="N", help="the largest message it takes")
+
+
+def _unregister(parser: Parser) -> None:
+    add = parser.add_argument
+    add("name", metavar="NAME", help="the agent")
+    add("--delete-mail", action="store_true", help="delete its mail, too; else it is kept")
+    add("--release-name", action="store_true", help="only end the session that holds the name")
+    _yes(parser)
+
+
+def _backup(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a new file (hubbub-DATE-TIME.db)")
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument("--fix", action="store_true", help="correct the rights of files and folders")
+
+
+def _mcp(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--agent", dest="as_agent", metavar="NAME", help="the same as --as")
+    add("--tools", default="mail", metavar="SETS", help="which toolsets to offer, with commas between (mail)")
+    add(
+        "--era",
+        default="auto",
+        choices=("auto", "legacy"),
+        help="legacy: only the initialize handshake (auto)",
+    )
+
+
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
+
+
+def _nothing(parser: Parser) -> None:
+    return
+
+
+_BUILDERS: dict[str, Callable[[Parser], None]] = {
+    "send": _send,
+    "receive": _receive,
+    "reply": _reply,
+    "ack": _ack,
+    "peek": _peek,
+    "thread": _thread,
+    "log": _log,
+    "who": _who,
+    "status": _status,
+    "dead": _dead,
+    "register": _register,
+    "unregister": _unregister,
+    "backup": _backup,
+    "doctor": _doctor,
+    "mcp": _mcp,
+    "demo": _nothing,
+    "completion": _completion,
+    "complete-names": _nothing,
+}

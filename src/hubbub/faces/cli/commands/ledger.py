@@ -1,0 +1,99 @@
+"""log: the ledger, and following it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hubbub.errors import InvalidArgument
+from hubbub.faces.cli import render
+from hubbub.model import EVENTS
+from hubbub.names import check_name, check_word
+from hubbub.wire import event_dict
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+    from hubbub.model import Event
+
+PAGE = 200
+LIMIT_MAX = 100_000
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LOOK_AGAIN_SECONDS = 5.0
+
+
+def log(context: Context) -> int:
+    """Show the ledger's events, and go on with ``--follow``."""
+    given = context.arguments
+    if not 1 <= given.limit <= LIMIT_MAX:
+        raise InvalidArgument(f"limit must be from 1 to {LIMIT_MAX}.")
+    wanted = _wanted(context)
+    ledger = context.bus.events
+    latest = ledger.events(newest=True, limit=1)
+    last = latest[-1].seq if latest else 0
+    if given.after is None:
+        events = ledger.events(newest=True, limit=given.limit, **wanted)
+    else:
+        events = ledger.events(after=given.after, limit=given.limit, **wanted)
+    if given.follow:
+        if given.after is not None and len(events) == given.limit:
+            last = 0  # there are more between these and the newest
+        _follow(context, events, max([last, *(event.seq for event in events)]), wanted)
+    elif context.output.json:
+        context.output.answer({"events": [event_dict(event) for event in events]})
+    else:
+        _show(context, events)
+    return 0
+
+
+def _follow(context: Context, events: list[Event], last: int, wanted: dict[str, Any]) -> None:
+    """Show ``events`` and what comes after seq ``last``, until interrupted."""
+    with context.bus.store.bell("events") as bell:
+        while True:
+            _show(context, events)
+            context.output.flush()
+            events = context.bus.events.events(after=last, limit=PAGE, **wanted)
+            if events:
+                last = events[-1].seq
+            else:
+                bell.wait(_LOOK_AGAIN_SECONDS)
+
+
+def _show(context: Context, events: list[Event]) -> None:
+    for event in events:
+        if context.output.json:
+            context.output.answer(event_dict(event))
+        else:
+            render.event(event, context.output)
+
+
+def _wanted(context: Context) -> dict[str, Any]:
+    given = context.arguments
+    if given.message is not None:
+        context.bus.mail.message(given.message)  # a mistyped id is an error, not an empty answer
+    return {
+        "agent": None if given.agent is None else check_name(given.agent),
+        "message": given.message,
+        "kinds": tuple(check_word(word, EVENTS, "event") for word in given.events),
+        "since": None if given.since is None else moment(given.since, context.bus.store.now()),
+    }
+
+
+def moment(text: str, now: int) -> int:
+    """The time that ``10m`` (ago), ``2h``, ``3d`` or an ISO date and time stands for, in milliseconds.
+
+    A date without a zone is in local time.
+
+    Raises:
+        InvalidArgument: it is none of these.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 10:
+        return now - int(number) * _UNITS[unit]
+    from datetime import datetime
+
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidArgument(
+            f"{text!a} is not a time.",
+            hint="Use 30s, 10m, 2h, 3d, or a date and time like 2026-11-21T09:30Z.",
+        ) from None

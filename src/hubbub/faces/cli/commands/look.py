@@ -1,0 +1,64 @@
+"""thread and who."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubbub.errors import InvalidArgument
+from hubbub.faces.cli import render
+from hubbub.wire import agent_dict, message_dict
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+    from hubbub.model import Message
+
+PAGE = 200
+
+
+def thread(context: Context) -> int:
+    """Read a conversation: as the agent where one is named, else as the operator."""
+    given = context.arguments
+    messages, more = _pages(context)
+    if context.output.json:
+        answer = {"thread": given.thread, "messages": [message_dict(message) for message in messages]}
+        context.output.answer(answer if more is None else {**answer, "next_seq": more})
+        return 0
+    now = context.bus.store.now()
+    for message in messages:
+        render.message(message, now, context.output, to=True)
+    if more is not None:
+        context.output.line(f"There is more: add --after {more}")
+    return 0
+
+
+def _pages(context: Context) -> tuple[list[Message], int | None]:
+    """The thread's messages up to ``--limit``, and where to go on if there are more."""
+    given = context.arguments
+    if given.limit is not None and given.limit < 1:
+        raise InvalidArgument("limit must be at least 1.")
+    reader = context.known_agent
+    found: list[Message] = []
+    after: int | None = given.after
+    while after is not None and (given.limit is None or len(found) < given.limit):
+        room = PAGE if given.limit is None else min(PAGE, given.limit - len(found))
+        page = context.bus.mail.thread(given.thread, reader=reader, after=after, limit=room)
+        found += page.messages
+        after = page.next_seq
+    return found, after
+
+
+def who(context: Context) -> int:
+    """The agents of this bus."""
+    agents = context.bus.agents.all()
+    if context.arguments.online:
+        agents = [agent for agent in agents if agent.session is not None]
+    if context.output.json:
+        context.output.answer({"agents": [agent_dict(agent) for agent in agents]})
+        return 0
+    now = context.bus.store.now()
+    for agent in agents:
+        render.agent(agent, now, context.output)
+    if not agents:
+        online = context.arguments.online
+        context.output.line("No agent is online." if online else "No agent is registered on this bus.")
+    return 0

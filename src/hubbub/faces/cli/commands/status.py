@@ -1,0 +1,116 @@
+"""status: the bus, one agent, or where a message is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubbub.errors import MessageNotFound, UnknownAgent
+from hubbub.faces.cli import render
+from hubbub.names import NAME_RULE, parse_message_id
+from hubbub.text import safe_line
+from hubbub.wire import agent_dict, delivery_dict, receipt_dict
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+    from hubbub.model import Agent
+
+WAITING_SHOWN = 5
+
+
+def status(context: Context) -> int:
+    """Tell of the bus, or of what the argument names."""
+    word = context.arguments.what
+    if word is None:
+        return _of_bus(context)
+    if parse_message_id(word) is not None:
+        try:
+            return _of_message(context, word)
+        except MessageNotFound:
+            # A name may look like an id.
+            if not NAME_RULE.fullmatch(word) or not _is_agent(context, word):
+                raise
+    return _of_agent(context, context.bus.agents.get(word))
+
+
+def _is_agent(context: Context, word: str) -> bool:
+    try:
+        return bool(context.bus.agents.get(word))
+    except UnknownAgent:
+        return False
+
+
+def _of_message(context: Context, id_: str) -> int:
+    receipt = context.bus.mail.whereabouts(id_, reader=context.known_agent)
+    if context.output.json:
+        context.output.answer(receipt_dict(receipt))
+    else:
+        render.receipt(receipt, context.bus.store.now(), context.output)
+    return 0
+
+
+def _of_agent(context: Context, agent: Agent) -> int:
+    output = context.output
+    waiting = context.bus.mail.peek(agent.name, limit=WAITING_SHOWN)
+    if output.json:
+        shown = [delivery_dict(delivery) for delivery in waiting.deliveries]
+        for message in shown:
+            del message["body"]
+        output.answer(
+            {
+                "agent": {
+                    **agent_dict(agent),
+                    "inbox_limit": agent.inbox_limit,
+                    "max_message_bytes": agent.max_message_bytes,
+                },
+                "waiting": shown,
+            }
+        )
+        return 0
+    now = context.bus.store.now()
+    render.agent(agent, now, output)
+    output.line(f"  Inbox: up to {agent.inbox_limit} messages of {render.size(agent.max_message_bytes)}")
+    if agent.session is not None:
+        held = agent.session
+        output.line(f"  Session: {held.id}, started {render.ago(now, held.started_at)}")
+        if held.folder:
+            output.line(f"  Folder: {safe_line(held.folder)}")
+    for delivery in waiting.deliveries:
+        told = delivery.message
+        about = safe_line(told.subject or told.body[:200], 60)
+        output.line(
+            f"  {told.id} from {told.sender}: {told.kind}, {render.ago(now, told.created_at)}: {about}"
+        )
+    if waiting.remaining:
+        output.line(f"  and {waiting.remaining} more queued")
+    return 0
+
+
+def _of_bus(context: Context) -> int:
+    info = context.bus.info()
+    agents = context.bus.agents.all()
+    online = sum(agent.session is not None for agent in agents)
+    queued = sum(agent.queued for agent in agents)
+    leased = sum(agent.leased for agent in agents)
+    dead = sum(agent.dead for agent in agents)
+    place = context.place
+    if context.output.json:
+        context.output.answer(
+            {
+                "bus": {**info._asdict(), "url": place.url, "named_by": place.source},
+                "agents": {"registered": len(agents), "online": online},
+                "queued": queued,
+                "leased": leased,
+                "dead": dead,
+            }
+        )
+        return 0
+    output = context.output
+    output.line(f"Bus:     {safe_line(place.url)}")
+    output.line(f"         named by {safe_line(place.source)}")
+    output.line(f"Store:   {info.store}, format {info.format}, {info.engine}, {render.size(info.bytes)}")
+    output.line(f"Agents:  {len(agents)} registered, {online} online")
+    output.line(f"Mail:    {queued} queued, {leased} leased, {dead} dead; {info.messages} messages kept")
+    output.line(f"Ledger:  {render.plural(info.events, 'event')}")
+    if dead:
+        output.line("Look at the dead letters with: hubbub dead")
+    return 0

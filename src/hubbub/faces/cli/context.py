@@ -1,0 +1,103 @@
+"""What a command is given: its arguments, its output, the bus and the agent it acts for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hubbub.errors import NoAgentName
+from hubbub.faces.cli.failures import ConfirmationNeeded
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from hubbub.bus import Bus
+    from hubbub.faces.cli.output import Output
+    from hubbub.location import Place
+    from hubbub.model import Actor
+
+
+class Context:
+    """One call of a command."""
+
+    def __init__(self, arguments: Namespace, output: Output) -> None:
+        self.arguments = arguments
+        self.output = output
+        self._bus: Bus | None = None
+        self._place: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the bus is and what named it. Raises InvalidBusUrl or InvalidConfig."""
+        if self._place is None:
+            from hubbub.location import find_bus
+
+            self._place = find_bus(self.arguments.bus)
+        return self._place
+
+    @property
+    def bus(self) -> Bus:
+        """The bus, opened when first asked for. Raises StoreError."""
+        if self._bus is None:
+            from hubbub.bus import Bus
+            from hubbub.stores import open_store
+
+            self._bus = Bus(open_store(self.place.url))
+        return self._bus
+
+    @property
+    def known_agent(self) -> str | None:
+        """The agent that ``--as`` or HUBBUB_AGENT names, if any. Raises InvalidName."""
+        name = agent_name(self.arguments.as_agent)
+        if name is None:
+            return None
+        from hubbub.names import check_name
+
+        return check_name(name)
+
+    @property
+    def actor(self) -> Actor:
+        """The agent to act for, beside whatever session holds its name.
+
+        Raises:
+            NoAgentName: neither ``--as`` nor HUBBUB_AGENT names one.
+            InvalidName: it can't be a name.
+        """
+        name = self.known_agent
+        if name is None:
+            raise NoAgentName("This command acts for an agent, and none was named.")
+        return self.bus.agents.attach(name)
+
+    def show(self, value: dict[str, Any], *lines: str) -> None:
+        """Answer with ``value`` where JSON is wanted, else with ``lines``."""
+        if self.output.json:
+            self.output.answer(value)
+        else:
+            for line in lines:
+                self.output.line(line)
+
+    def confirm(self, what: str) -> bool:
+        """Ask a person on the terminal before ``what``, which can't be undone.
+
+        Raises:
+            ConfirmationNeeded: there is no terminal, and no ``--yes``.
+        """
+        if self.arguments.yes:
+            return True
+        if self.output.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ConfirmationNeeded(f"{what} This can't be undone, and nobody is here to be asked.")
+        sys.stderr.write(f"{what} This can't be undone. Go on? [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def close(self) -> None:
+        """Close the bus, if it was opened."""
+        if self._bus is not None:
+            self._bus.close()
+            self._bus = None
+
+
+def agent_name(explicit: str | None) -> str | None:
+    """The name given with ``--as``, else in HUBBUB_AGENT; unchecked."""
+    return explicit if explicit is not None else os.environ.get("HUBBUB_AGENT") or None

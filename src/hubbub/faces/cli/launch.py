@@ -1,0 +1,23 @@
+"""Commands that hand over to another face or program; those are loaded only then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+
+
+def mcp(context: Context) -> int:
+    """``hubbub mcp``: serve one agent on standard input and output."""
+    from hubbub.faces.mcp.main import serve
+
+    given = context.arguments
+    return serve(bus_url=context.place.url, agent=context.known_agent, tools=given.tools, era=given.era)
+
+
+def demo(words: list[str]) -> int:
+    """``hubbub demo``: it reads its own arguments."""
+    from hubbub.faces.demo.main import run
+
+    return run(words)
