@@ -39,9 +39,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def world(place: Place) -> Iterator[World]:
     """The same, opened. Whatever a test did, what it leaves must be whole."""
-    store = open_store(place.url, clock=place.clock)
+    found = World(place.url, open_store(place.url, clock=place.clock), place.clock)
     try:
-        yield World(place.url, store, place.clock)
-        assert store.check() == []
+        yield found
+        assert found.store.check() == []
     finally:
-        store.close()
+        found.store.close()

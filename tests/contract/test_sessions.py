@@ -304,3 +304,11 @@ def test_the_latest_session_of_a_client_is_found_in_any_state(world: World) -> N
 def test_sessions_without_a_client_session_are_not_found(world: World) -> None:
     world.seat("ada")
     assert world.agents.find_client_session("") is None
+
+
+def test_a_session_learns_later_what_its_client_calls_it(world: World) -> None:
+    ada = world.seat("ada")
+    world.agents.identify(ada.session or "", "c-9")
+    found = world.agents.find_client_session("c-9")
+    assert found is not None
+    assert (found.id, found.client_session) == (ada.session, "c-9")
