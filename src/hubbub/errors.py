@@ -222,6 +222,13 @@ class TooManyCalls(HubbubError):
     default_hint = "Wait for a call to end, then try again."
 
 
+class DemoUnavailable(HubbubError):
+    """The demonstration needs the official MCP client, which is not installed."""
+
+    code = "DEMO_UNAVAILABLE"
+    default_hint = "Install it with: pip install 'hubbub[demo]'"
+
+
 class Cancelled(HubbubError):
     """The caller cancelled the call; whatever it had been handed was released."""
 

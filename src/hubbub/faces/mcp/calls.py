@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from hubbub.bus import Pause, Steps
 from hubbub.errors import Cancelled
-from hubbub.faces.mcp.tools import Answer
 from hubbub.stores.contract import Bell
+
+T = TypeVar("T")
 
 PROGRESS_SECONDS = 15.0
 """How often a waiting call reports progress: clients that count silence give up at 60 s."""
@@ -34,8 +36,8 @@ class Call:
             if self._bell is not None:
                 self._bell.poke()
 
-    def drive(self, steps: Steps[Answer]) -> Answer:
-        """Run ``steps`` to their answer.
+    def drive(self, steps: Steps[T]) -> T:
+        """Run ``steps`` to their result.
 
         Raises:
             Cancelled: it was cancelled first.
@@ -44,8 +46,8 @@ class Call:
             while True:
                 self._wait(next(steps))
         except StopIteration as done:
-            answer: Answer = done.value
-            return answer
+            result: T = done.value
+            return result
         finally:
             with self._lock:
                 self._bell = None

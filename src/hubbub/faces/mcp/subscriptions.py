@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,9 +47,12 @@ class Subscriptions:
         uris = [uri for uri in _URIS if isinstance(asked, list) and uri in asked]
         meta = {protocol.SUBSCRIPTION_KEY: request.id}
         honoured = {"resourceSubscriptions": uris} if uris else {}
-        self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta})
+        # Watch first, so that no change after the acknowledgement is missed; tell only after it.
+        acknowledged = threading.Event()
         if uris:
-            self._watch(request.id, uris, meta)
+            self._watch(request.id, uris, meta, acknowledged)
+        self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta})
+        acknowledged.set()
 
     def stop(self, key: Any) -> None:
         """Stop what was begun under ``key``: a URI, or the id of a listen request."""
@@ -60,8 +64,12 @@ class Subscriptions:
         for key in list(self._watchers):
             self.stop(key)
 
-    def _watch(self, key: Any, uris: list[str], meta: dict[str, Any]) -> None:
+    def _watch(
+        self, key: Any, uris: list[str], meta: dict[str, Any], may_tell: threading.Event | None = None
+    ) -> None:
         def tell(uri: str) -> None:
+            if may_tell is not None:
+                may_tell.wait()
             self._notify(
                 "notifications/resources/updated", {"uri": uri, "_meta": meta} if meta else {"uri": uri}
             )

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from hubbub.bus import Bus
-from hubbub.errors import Cancelled, HubbubError
+from hubbub.errors import Cancelled, HubbubError, SessionEnded, SessionSuperseded
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import INVALID_PARAMS, ProtocolError, Request
@@ -51,6 +51,8 @@ class ToolCalls:
         except Cancelled:
             raise
         except HubbubError as error:
+            if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
+                member.lost = True
             return error_result(error), member, ()
         if tool.settles and member is not None:
             self._forget(member, caller.settle)

@@ -25,9 +25,12 @@ from hubbub.stores.sqlite.writers import Turnstile
 APPLICATION_ID = 0x48756242
 """``HubB``: marks a database file as a Hubbub bus (PRAGMA application_id)."""
 
-CHECKPOINT_PAGES = 4000
-"""Pages in the write-ahead log before a commit copies them into the database: 16 MiB. SQLite's
-default of 1000 makes a busy bus stop to copy about every hundred messages."""
+CHECKPOINT_PAGES = 1000
+"""Pages in the write-ahead log before a commit copies them into the database (SQLite's default)."""
+
+LOG_BYTES = 4 << 20
+"""How long a new bus's log is made at once: what :data:`CHECKPOINT_PAGES` take. To sync a file that
+grows, the file system must also write down its new length, which nearly doubles the cost."""
 
 Row = tuple[Any, ...]
 

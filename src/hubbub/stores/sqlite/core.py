@@ -28,9 +28,12 @@ _HAS_MESSAGE = statements("mail.sql")["has_message"]
 _ADD_EVENT = statements("ledger.sql")["add_event"]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump(value: Any) -> str:
     """``value`` as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 class Core:

@@ -7,7 +7,7 @@ import os
 import apsw
 
 from hubbub.errors import BusNewer, BusNotHubbub
-from hubbub.stores.sqlite.connection import APPLICATION_ID, Connection, translate
+from hubbub.stores.sqlite.connection import APPLICATION_ID, LOG_BYTES, Connection, translate
 
 
 def migrate(connection: Connection, scripts: list[tuple[int, str]], now: int) -> int:
@@ -33,6 +33,8 @@ def migrate(connection: Connection, scripts: list[tuple[int, str]], now: int) ->
             connection.db.execute("PRAGMA journal_mode = WAL")
         for number, script in waiting:
             _run(connection.db, number, script)
+        if not found:
+            _lengthen_log(f"{connection.path}-wal")
     except (apsw.Error, OSError) as error:
         raise translate(error, connection.path) from None
     finally:
@@ -75,6 +77,15 @@ def copy_database(source: apsw.Connection, path: str) -> None:
     # A copy is one file: what a write-ahead log would hold is in it.
     target.pragma("journal_mode", "DELETE")
     target.close(True)
+
+
+def _lengthen_log(path: str) -> None:
+    """Write zeros behind the log's frames: SQLite reads no further than the last valid frame."""
+    with open(path, "r+b", buffering=0) as log:
+        missing = LOG_BYTES - log.seek(0, os.SEEK_END)
+        if missing > 0:
+            log.write(bytes(missing))
+            os.fsync(log.fileno())
 
 
 def _run(db: apsw.Connection, number: int, script: str) -> None:
