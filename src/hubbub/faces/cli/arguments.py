@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hubbub.faces.cli.catalogue import COMMANDS
 from hubbub.faces.cli.failures import UsageError
+
+WIDTH = 100
+"""Columns of the help where no terminal says how wide it is, and at most."""
 
 WEEK_SECONDS = 7 * 86_400
 """The longest wait: what ``--wait`` without a number means."""
@@ -26,6 +30,7 @@ class Parser(argparse.ArgumentParser):
             description=known.summary[0].upper() + known.summary[1:] + "." if known else None,
             epilog=f"example: {known.example}" if known else None,
             allow_abbrev=False,
+            formatter_class=_formatter,
         )
         self._write = write
 
@@ -43,7 +48,27 @@ def build_parser(command: str, write: Callable[[str], None] = lambda _: None) ->
     parser = Parser(command, write)
     add_global_options(parser)
     _BUILDERS[command](parser)
+    # argparse would lay out its own usage before each parse, which costs milliseconds.
+    parser.usage = " ".join([parser.prog, "[OPTION ...]", *_positionals(parser)])
     return parser
+
+
+def _positionals(parser: Parser) -> list[str]:
+    shown = []
+    for action in parser._get_positional_actions():
+        word = str(action.metavar or "|".join(action.choices or [action.dest]))
+        word = f"{word} ..." if action.nargs in ("*", "+") else word
+        shown.append(f"[{word}]" if action.nargs in ("*", "?") else word)
+    return shown
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # Given a width, argparse does not load shutil to find one.
+    try:
+        width = os.get_terminal_size(1).columns
+    except OSError:
+        width = WIDTH
+    return argparse.HelpFormatter(prog, width=max(40, min(width, WIDTH)), max_help_position=28)
 
 
 def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> argparse.Namespace:
@@ -53,8 +78,9 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
         UsageError: they can't be understood.
         SystemExit: help was asked for, and written.
     """
+    parser = build_parser(command, write)
     # Intermixed: options may stand between a recipient and the body.
-    return build_parser(command, write).parse_intermixed_args(list(words))
+    return parser.parse_intermixed_args(list(words))
 
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
