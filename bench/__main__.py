@@ -21,8 +21,8 @@ from bench.programs import programs
 from bench.rows import ROWS, Row, Run, Unmeasurable
 from hubbub.errors import HubbubError
 
-MODULES = (sends, wake, kept, commands, mcp)
-"""What registers the rows, in the order of the table."""
+NAMES = [module.__name__.rpartition(".")[2] for module in (sends, wake, kept, commands, mcp)]
+"""The rows in the order of the table: each is named as the module that registers it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure this machine's limits and how near Hubbub comes to them.",
-        epilog="Rows: " + ", ".join(ROWS),
+        epilog="Rows: " + ", ".join(NAMES),
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer samples: under 40 s")
     parser.add_argument("--only", metavar="NAME,...", help="only these rows")
@@ -70,10 +70,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         "--folder", default=os.getcwd(), help="where to put the temporary files: on the disk to measure"
     )
     options = parser.parse_args(argv)
-    options.only = list(ROWS) if options.only is None else [name for name in options.only.split(",") if name]
+    options.only = NAMES if options.only is None else [name for name in options.only.split(",") if name]
     unknown = [name for name in options.only if name not in ROWS]
     if unknown or not options.only:
-        parser.error(f"no row is called {', '.join(unknown) or 'nothing'}; there are {', '.join(ROWS)}")
+        parser.error(f"no row is called {', '.join(unknown) or 'nothing'}; there are {', '.join(NAMES)}")
     if not os.path.isdir(options.folder):
         parser.error(f"{options.folder} is not a folder")
     return options

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
+from typing import NamedTuple
+
+import apsw
 
 import hubbub
 from bench.bare import BODY, commits, make
 from bench.crew import Crew, Slice
 from bench.figures import Expected, Figure, median
-from bench.rows import Run, bus_folder, row
+from bench.rows import Run, Unmeasurable, bus_folder, row
+from hubbub.stores.sqlite.connection import CHECKPOINT_PAGES
 
 RECIPIENTS = 8
-WAL_HEADER, FRAME = 32, 4096 + 24
-"""Sizes in a write-ahead log of 4 KiB pages: its header, and a page with its own header."""
+FRAME = 4096 + 24
+"""A page in a write-ahead log, with its header."""
 
 
 @contextmanager
@@ -42,64 +47,106 @@ def make_bus(path: str, senders: int) -> None:
 
 
 def pages_of_a_send(run: Run) -> int:
-    """How many pages one send writes, by the growth of the write-ahead log."""
+    """How many pages one send writes: the pages in the write-ahead log, by how many sends put them there."""
+    count = 50
     with bus_folder(run, "pages") as path:
         make_bus(path, 1)
         with sender(path, 0) as send:
-            for _ in range(50):
+            send()
+            _pages_in_log(path)  # copies them into the database: the next send begins the log anew
+            for _ in range(count):
                 send()
-            before = os.path.getsize(path + "-wal")
-            for _ in range(200):
-                send()
-            grown = os.path.getsize(path + "-wal") - before
-    assert before > WAL_HEADER
-    return round(grown / FRAME / 200)
+            pages = _pages_in_log(path)
+    if pages < count:
+        raise Unmeasurable(f"{count} sends left {pages} pages in the write-ahead log")
+    return round(pages / count)
+
+
+def _pages_in_log(path: str) -> int:
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # a log that was not read counts as none
+        return db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[0]
+    finally:
+        db.close()
 
 
 @row(
     "sends",
     "Durable sends of 200 bytes per second by 1, 8 and 64 processes flat out, each its own sender, to "
     "8 inboxes; against bare synced commits by as many processes, in alternation: of one row and of as "
-    "many pages as a send writes, lined up by the same queue, and of one row under SQLite's busy handler.",
+    "many pages as a send writes, lined up by the same queue, and of one row under SQLite's busy handler. "
+    "All write-ahead logs have their full length before; what a send takes until then is measured first.",
 )
 def sends(run: Run) -> None:
     """Medians of the rounds; the worst wait of all rounds."""
     pages = pages_of_a_send(run)
-    with Crew(64) as crew:
-        for processes in (1, 8, 64):
-            _measure(run, crew, processes, pages)
-
-
-def _measure(run: Run, crew: Crew, processes: int, pages: int) -> None:
-    named = "1 process" if processes == 1 else f"{processes} processes"
-    seconds = (0.3 if processes < 64 else 0.5) if run.quick else (1.0 if processes < 64 else 2.0)
+    _measure_new(run, pages)
     limits = (
-        ("one-row commits, queued", 1, True),
-        ("one-row commits, busy handler", 1, False),
-        (f"{pages}-page commits, queued", pages, True),
+        Limit("one-row commits, queued", 1, True),
+        Limit("one-row commits, busy handler", 1, False),
+        Limit(f"{pages}-page commits, queued", pages, True),
     )
+    with bus_folder(run, "sends") as path, Crew(64) as crew:
+        run.say("filling the write-ahead logs once")
+        make_bus(path, 64)
+        _fill_log(path, sender(path, 0))
+        for place, limit in enumerate(limits):
+            make(f"{path}.{place}", limit.tables)
+            _fill_log(f"{path}.{place}", commits(f"{path}.{place}", limit.tables, limit.queued))
+        for processes in (1, 8, 64):
+            _measure(run, crew, path, processes, limits)
+
+
+class Limit(NamedTuple):
+    """One kind of bare commit."""
+
+    what: str
+    tables: int
+    queued: bool
+
+
+def _fill_log(path: str, prepare: AbstractContextManager[Callable[[], object]]) -> None:
+    """Commit until the log has the length from which on it is written over, not lengthened."""
+    with prepare as operate:
+        while os.path.getsize(path + "-wal") < CHECKPOINT_PAGES * FRAME:
+            operate()
+
+
+def _measure_new(run: Run, pages: int) -> None:
+    """Sends while the log still grows, which is the whole life of a bus of a few hundred messages."""
+    run.say("a new bus")
+    times: tuple[list[float], list[float]] = ([], [])
+    with bus_folder(run, "new") as path:
+        make_bus(path, 1)
+        make(path + ".bare", pages)
+        with sender(path, 0) as send, commits(path + ".bare", pages, queued=True) as commit:
+            for _ in range(300):
+                for place, act in enumerate((send, commit)):
+                    start = time.perf_counter_ns()
+                    act()
+                    times[place].append((time.perf_counter_ns() - start) / 1e6)
+    name = "one of the first 300 sends of a new bus, median"
+    what = f"{pages}-page commit to a new file"
+    run.keep(Figure(name, median(times[0]), "ms", median(times[1]), what))
+
+
+def _measure(run: Run, crew: Crew, path: str, processes: int, limits: tuple[Limit, ...]) -> None:
+    named = "1 process" if processes == 1 else f"{processes} processes"
+    seconds = (0.3 if processes < 64 else 0.6) if run.quick else (1.0 if processes < 64 else 2.0)
     rounds: list[list[Slice]] = []
-    with bus_folder(run, "sends") as path:
-        make_bus(path, processes)
-        for place, (_, tables, _) in enumerate(limits):
-            make(f"{path}.{place}", tables)
-        for number in range(3):
-            run.say(f"{named}, round {number + 1} of 3")
-            slices = [crew.run(seconds, [(sender, (path, n)) for n in range(processes)])]
-            for place, (_, tables, queued) in enumerate(limits):
-                job = (commits, (f"{path}.{place}", tables, queued))
-                slices.append(crew.run(seconds, [job] * processes))
-            rounds.append(slices)
+    for number in range(3):
+        run.say(f"{named}, round {number + 1} of 3")
+        slices = [crew.run(seconds, [(sender, (path, n)) for n in range(processes)])]
+        for place, limit in enumerate(limits):
+            job = (commits, (f"{path}.{place}", limit.tables, limit.queued))
+            slices.append(crew.run(seconds, [job] * processes))
+        rounds.append(slices)
     rates = [median([slices[place].rate for slices in rounds]) for place in range(4)]
     waits = [max(slices[place].worst for slices in rounds) * 1000 for place in range(4)]
-    for place, (what, _, _) in enumerate(limits, 1):
-        run.keep(
-            Figure(
-                f"sends by {named}", rates[0], "/s", rates[place], what, expected=Expected(least_ratio=0.7)
-            )
-        )
-    expected = Expected(most=1000) if processes == 64 else None
-    for place, (what, _, _) in enumerate(limits, 1):
-        run.keep(
-            Figure(f"worst wait of a send, {named}", waits[0], "ms", waits[place], what, expected=expected)
-        )
+    for place, limit in enumerate(limits, 1):
+        expected = Expected(least_ratio=0.7)
+        run.keep(Figure(f"sends by {named}", rates[0], "/s", rates[place], limit.what, expected))
+    for place, limit in enumerate(limits, 1):
+        most = Expected(most=1000) if processes == 64 else None
+        run.keep(Figure(f"worst wait of a send, {named}", waits[0], "ms", waits[place], limit.what, most))
