@@ -73,20 +73,19 @@ class Cli:
         agent: str | None = None,
         stdin: bytes = b"",
         env: dict[str, str] | None = None,
-        **more: Any,
+        cwd: Path | None = None,
+        program: tuple[str, ...] = ("-m", "hubbub"),
     ) -> Answer:
-        """Run ``hubbub`` with ``words`` to its end."""
+        """Run ``hubbub`` with ``words`` to its end; ``program`` are Python's arguments before them."""
         acting = {} if agent is None else {"HUBBUB_AGENT": agent}
         done = subprocess.run(
-            [sys.executable, "-m", "hubbub", *words],
+            [sys.executable, *program, *words],
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={**self.env, **acting, **(env or {})},
-            cwd=more.pop("cwd", self.folder),
+            cwd=cwd or self.folder,
             timeout=DEADLINE * 2,
             check=False,
-            **more,
         )
         return Answer(done)
 
@@ -102,6 +101,22 @@ class Cli:
             env={**self.env, "HUBBUB_AGENT": agent},
             cwd=self.folder,
         )
+
+    def hold(self, agent: str) -> subprocess.Popen[bytes]:
+        """A process that holds ``agent``'s name until it is ended."""
+        script = (
+            "import hubbub, sys; bus = hubbub.connect(); bus.agents.join(sys.argv[1]); "
+            "print('in', flush=True); sys.stdin.read()"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, agent],
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in\n"
+        return process
 
     def send(self, to: str, body: str, *words: str, agent: str = "alice") -> str:
         """Send a message; its id."""

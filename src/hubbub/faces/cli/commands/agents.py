@@ -23,7 +23,8 @@ def register(context: Context) -> int:
         max_message_bytes=given.max_message_bytes,
     )
     agent = made.agent
-    waiting = f" {agent.queued} messages wait for it." if agent.queued else ""
+    wait = "1 message waits" if agent.queued == 1 else f"{agent.queued} messages wait"
+    waiting = f" {wait} for it." if agent.queued else ""
     told = (
         f"Registered {agent.name} ({agent.role})."
         if made.created

@@ -58,7 +58,7 @@ def _findings(context: Context) -> Iterator[Finding]:
     path = split_url(place.url)[1]
     yield from _space(path)
     if not os.path.lexists(path):
-        yield Finding("file", WARNING, f"{path} does not exist yet.", "Start with: hubbub register NAME")
+        yield _absent(path)
         return
     for level, found, fix in rights.check(path, mend=context.arguments.fix):
         yield Finding("rights", level, found, fix)
@@ -88,10 +88,24 @@ def _surroundings() -> Iterator[Finding]:
     )
 
 
-def _space(path: str) -> Iterator[Finding]:
+def _absent(path: str) -> Finding:
+    folder = _nearest_folder(path)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        found = f"{path} does not exist and can't be made in {folder}."
+        return Finding("file", PROBLEM, found, "Name a file in a folder that your user may write.")
+    return Finding("file", WARNING, f"{path} does not exist yet.", "Start with: hubbub register NAME")
+
+
+def _nearest_folder(path: str) -> str:
+    """The folder of ``path``, or what there is of the way to it."""
     folder = os.path.dirname(path)
-    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
+    return folder
+
+
+def _space(path: str) -> Iterator[Finding]:
+    folder = _nearest_folder(path)
     try:
         disk = os.statvfs(folder)
     except (OSError, AttributeError) as error:

@@ -109,7 +109,8 @@ def _of_bus(context: Context) -> int:
     output.line(f"         named by {safe_line(place.source)}")
     output.line(f"Store:   {info.store}, format {info.format}, {info.engine}, {render.size(info.bytes)}")
     output.line(f"Agents:  {len(agents)} registered, {online} online")
-    output.line(f"Mail:    {queued} queued, {leased} leased, {dead} dead; {info.messages} messages kept")
+    kept = render.plural(info.messages, "message")
+    output.line(f"Mail:    {queued} queued, {leased} leased, {dead} dead; {kept} kept")
     output.line(f"Ledger:  {render.plural(info.events, 'event')}")
     if dead:
         output.line("Look at the dead letters with: hubbub dead")
