@@ -1,0 +1,146 @@
+"""Writes the reference pages that follow from the code: ``python docs/generate.py`` (or ``make docs``).
+
+A test compares the pages with what this writes, so that they can't go stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from typing import Any
+
+from hubbub import errors
+from hubbub.faces.cli import catalogue
+from hubbub.faces.cli.arguments import build_parser
+from hubbub.faces.mcp.agent_tools import agent_tools
+from hubbub.faces.mcp.mail_tools import MAIL_TOOLS
+from hubbub.faces.mcp.resources import RESOURCES
+from hubbub.faces.mcp.tools import Tool
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference")
+_GLOBAL = (("--bus",), ("--as",), ("--json",), ("--no-color",))
+NOTE = "<!-- Written by docs/generate.py from the code; change the code, then run: make docs -->\n\n"
+
+
+def errors_page() -> str:
+    """Every error: its code, exit status, meaning and next step."""
+    lines = [
+        "# Errors",
+        "",
+        NOTE.rstrip(),
+        "",
+        "Every face shows the same code, message and hint. A program may rely on the code and on the exit",
+        "status; the wording of a message may change. Over MCP an error is a tool result with `isError`, its",
+        "text begins with the code, and `structuredContent.error` holds the same; with `--json` the command",
+        "line prints `{\"error\": {...}}`.",
+        "",
+        "| exit status | meaning |",
+        "|---|---|",
+        "| 0 | done |",
+        "| 1 | failed |",
+        "| 2 | the request can't be meant |",
+        "| 3 | not found |",
+        "| 4 | timed out, or nothing there |",
+        "| 5 | wrong context: who asks, or from where |",
+        "| 6 | a person must act |",
+        "",
+        "| code | exit | meaning | next step |",
+        "|---|---|---|---|",
+    ]
+    for error in errors.all_errors():
+        meaning = " ".join((inspect.getdoc(error) or "").split())
+        lines.append(f"| `{error.code}` | {error.exit_status} | {meaning} | {error.default_hint} |")
+    lines += ["", "Where the next step is empty, the error itself says it, because it depends on the case.", ""]
+    return "\n".join(lines)
+
+
+def tools_page() -> str:
+    """Every tool and resource of the MCP server."""
+    register, unregister = agent_tools(None)  # type: ignore[arg-type] - only their definitions are read
+    tools = (register, *MAIL_TOOLS, unregister)
+    lines = [
+        "# Tools over MCP",
+        "",
+        NOTE.rstrip(),
+        "",
+        "`hubbub mcp` serves one agent on standard input and output, in both eras of the protocol: the",
+        "`initialize` handshake (2024-11-05 to 2025-11-25) and 2026-07-28. `--era legacy` speaks only the first.",
+        "",
+        "- A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress",
+        "  token, obeys cancellation at once, and holds up no other call.",
+        "- What one `receive_messages` handed out is settled by the first call that the client began after it",
+        "  had the answer. A cancelled call gives back what it took. `ack=\"explicit\"` turns this off.",
+        "- `as_agent` acts for another name that this server registered, so that sub-agents can share a server.",
+        "- Results carry a text and the same as `structuredContent`, always an object. Bodies stand between marks",
+        "  that their writers could not know, control characters are replaced, long lines are broken, and bodies",
+        "  over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`).",
+        "",
+    ]
+    for tool in tools:
+        lines += _tool(tool)
+    lines += ["## Resources", "", "Read without a tool call; changes are told to clients that subscribe.", ""]
+    lines += [f"- `{resource['uri']}`: {resource['description']}" for resource in RESOURCES]
+    return "\n".join(lines) + "\n"
+
+
+def _tool(tool: Tool) -> list[str]:
+    lines = [f"## {tool.name}", "", tool.description, ""]
+    if tool.parameters:
+        lines += ["| argument | type | |", "|---|---|---|"]
+    for name, schema in tool.parameters.items():
+        notes = [schema.get("description", "")]
+        if "enum" in schema:
+            notes.append("one of " + ", ".join(f"`{word}`" for word in schema["enum"]))
+        for limit in ("minimum", "maximum"):
+            if limit in schema:
+                notes.append(f"{limit} {schema[limit]:g}")
+        needed = " (required)" if name in tool.required else ""
+        lines.append(f"| `{name}`{needed} | {schema['type']} | {'; '.join(note for note in notes if note)} |")
+    return [*lines, ""]
+
+
+def commands_page() -> str:
+    """The help of every command."""
+    lines = ["# Commands", "", NOTE.rstrip(), "", "```text", catalogue.overview().rstrip(), "```", ""]
+    for commands in catalogue.GROUPS.values():
+        for name in commands:
+            lines += _command(name, commands[name])
+    return "\n".join(lines)
+
+
+def _command(name: str, command: catalogue.Command) -> list[str]:
+    """A command's words and options, from its parser; argparse's own layout differs between Pythons."""
+    summary = command.summary[0].upper() + command.summary[1:]
+    lines = [f"## hubbub {name}", "", f"{summary}. For example: `{command.example}`", ""]
+    own: list[Any] = [action for action in build_parser(name)._actions if action.dest != "help"]
+    shared = {option for group in _GLOBAL for option in group}
+    shown = [action for action in own if not shared & set(action.option_strings)]
+    if shown:
+        lines += ["| argument | meaning |", "|---|---|"]
+    for action in shown:
+        value = action.metavar or ("" if action.nargs == 0 else action.dest.upper())
+        names = ", ".join(action.option_strings) or value
+        if action.option_strings and value:
+            names += f" {value}"
+        notes = " ".join((action.help or "").replace("%%", "%").split()).replace("|", "\\|")
+        if action.choices:
+            notes += f" ({', '.join(map(str, action.choices))})"
+        lines.append(f"| `{names}` | {notes} |")
+    return [*lines, ""] if shown else lines
+
+
+PAGES = {"errors.md": errors_page, "tools.md": tools_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        with open(os.path.join(FOLDER, name), "w", encoding="utf-8") as file:
+            file.write(page())
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
