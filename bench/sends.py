@@ -133,10 +133,11 @@ def _measure_new(run: Run, pages: int) -> None:
 
 def _measure(run: Run, crew: Crew, path: str, processes: int, limits: tuple[Limit, ...]) -> None:
     named = "1 process" if processes == 1 else f"{processes} processes"
-    seconds = (0.3 if processes < 64 else 0.6) if run.quick else (1.0 if processes < 64 else 2.0)
+    count = run.pick(3, 5)
+    seconds = (0.3 if processes < 64 else 0.6) if run.quick else (0.8 if processes < 64 else 1.5)
     rounds: list[list[Slice]] = []
-    for number in range(3):
-        run.say(f"{named}, round {number + 1} of 3")
+    for number in range(count):
+        run.say(f"{named}, round {number + 1} of {count}")
         slices = [crew.run(seconds, [(sender, (path, n)) for n in range(processes)])]
         for place, limit in enumerate(limits):
             job = (commits, (f"{path}.{place}", limit.tables, limit.queued))
