@@ -138,6 +138,8 @@ def test_an_error_in_words_and_in_json(cli: Cli) -> None:
     }
     usage = cli.run("--json", "send")
     assert (usage.status, usage.json["error"]["code"]) == (2, "USAGE")
+    option = cli.run("send", "bob", "x", "--subjet", "y", "--json")
+    assert option.json["error"]["hint"] == "Did you mean --subject? Run: hubbub send --help"
     unknown = cli.run("recieve", "--json")
     assert unknown.json["error"]["hint"] == "Did you mean receive?"
 

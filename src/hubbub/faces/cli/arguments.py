@@ -35,8 +35,15 @@ class Parser(argparse.ArgumentParser):
         self._write = write
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
+        """Raise UsageError, with the option that may have been meant."""
+        hint = f"Run: {self.prog} --help"
+        unknown = message.removeprefix("unrecognized arguments: ").partition(" ")[0]
+        if unknown != message and unknown.startswith("--"):
+            from hubbub.names import nearest
+
+            near = nearest(unknown, self._option_string_actions, 1)
+            hint = f"Did you mean {near[0]}? {hint}" if near else hint
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=hint)
 
     def print_help(self, file: object = None) -> None:
         """Hand the help to ``write``."""
@@ -288,6 +295,10 @@ def _mcp(parser: Parser) -> None:
     )
 
 
+def _demo(parser: Parser) -> None:
+    parser.add_argument("--keep", action="store_true", help="keep the bus, to look at it afterwards")
+
+
 def _completion(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
 
@@ -312,7 +323,7 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "backup": _backup,
     "doctor": _doctor,
     "mcp": _mcp,
-    "demo": _nothing,
+    "demo": _demo,
     "completion": _completion,
     "complete-names": _nothing,
 }

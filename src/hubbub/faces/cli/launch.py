@@ -16,8 +16,8 @@ def mcp(context: Context) -> int:
     return serve(bus_url=context.place.url, agent=context.known_agent, tools=given.tools, era=given.era)
 
 
-def demo(words: list[str]) -> int:
-    """``hubbub demo``: it reads its own arguments."""
+def demo(context: Context) -> int:
+    """``hubbub demo``: agents exchange work on a bus of their own."""
     from hubbub.faces.demo.main import run
 
-    return run(words)
+    return run(["--keep"] if context.arguments.keep else [])

@@ -66,6 +66,8 @@ def main(words: list[str]) -> int:
 
 def _dispatch(words: list[str], output: Output) -> int:
     before, name, after = _split(words)
+    if name == "help" and after:
+        name, after = after[0], ["--help"]
     if name in ("", "help", "--help", "-h"):
         from hubbub.faces.cli.catalogue import overview
 
@@ -84,10 +86,6 @@ def _dispatch(words: list[str], output: Output) -> int:
     command = catalogue.find(name)
     if command is None:
         raise _unknown(name, list(catalogue.COMMANDS))
-    if name == "demo":
-        from hubbub.faces.cli.launch import demo
-
-        return demo(before + after)
     return _call(name, command, before + after, output)
 
 

@@ -30,10 +30,9 @@ def receive(context: Context) -> int:
         handout = _take(context, actor, wanted, signals)
         if not handout.deliveries:
             return EXIT_NOTHING
-        ids = [delivery.message.id for delivery in handout.deliveries]
-        _hand_over(context, actor, handout, ids, signals)
+        _hand_over(context, actor, handout, signals)
         if not given.keep:
-            _settle(context, actor, ids)
+            _settle(context, actor, [delivery.message.id for delivery in handout.deliveries])
     return 0
 
 
@@ -116,7 +115,7 @@ def _take(context: Context, actor: Actor, wanted: Filter, signals: Signals) -> H
         steps.close()
 
 
-def _hand_over(context: Context, actor: Actor, handout: Handout, ids: list[str], signals: Signals) -> None:
+def _hand_over(context: Context, actor: Actor, handout: Handout, signals: Signals) -> None:
     """Write what was taken, or give it back and raise."""
     output = context.output
     try:
@@ -127,28 +126,25 @@ def _hand_over(context: Context, actor: Actor, handout: Handout, ids: list[str],
         signals.defer()
     except OutputFailed as failure:
         signals.defer()
-        raise _given_back(context, actor, ids, failure) from None
+        # Where a part was written somebody may have read it: then it counts as a hand-out.
+        _give_back(context, actor, handout, unseen=not output.written)
+        count = render.plural(len(handout.deliveries), "message")
+        raise OutputFailed(failure.message, hint=f"Gave back {count}: nothing is lost.") from None
     except BaseException:
         signals.defer()
-        _release(context, actor, ids)
+        _give_back(context, actor, handout, unseen=False)
         raise
 
 
-def _given_back(context: Context, actor: Actor, ids: list[str], failure: OutputFailed) -> HubbubError:
-    """Give messages back that could not be written; the error that says so."""
-    if context.output.written:
-        _release(context, actor, ids)  # somebody may have read a part: it counts as a hand-out
-    else:
-        context.bus.mail.take_back(actor, tuple(ids))
-    return OutputFailed(
-        failure.message, hint=f"Gave back {render.plural(len(ids), 'message')}: nothing is lost."
-    )
-
-
-def _release(context: Context, actor: Actor, ids: list[str]) -> None:
-    for id_ in ids:
+def _give_back(context: Context, actor: Actor, handout: Handout, *, unseen: bool) -> None:
+    for delivery in handout.deliveries:
+        if delivery.lease_until is None or delivery.lease_until <= context.bus.store.now():
+            continue  # its lease ran out: another may have it in hand by now
         try:
-            context.bus.mail.release(actor, [id_])
+            if unseen:
+                context.bus.mail.take_back(actor, (delivery.message.id,))
+            else:
+                context.bus.mail.release(actor, [delivery.message.id])
         except HubbubError:
             continue  # no longer in hand; or the bus fails, then its lease runs out
 
