@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check lint format types imports bench clean
+# What the tests of real clients drive; each version is one they were written against.
+CLIENTS := .clients
+CLIENT_PACKAGES := node@24 @modelcontextprotocol/inspector@2.12.0 \
+	@anthropic-ai/claude-code@2.1.329 @google/gemini-cli@0.61.0
+
+.PHONY: help demo test check lint format types imports docs bench clients clean
 
 help:
 	@echo "make demo    see two agents and a person exchange work, and a crash that loses nothing"
 	@echo "make test    lint, types, import rules and all tests"
 	@echo "make bench   the benchmark"
+	@echo "make clients install the real clients that some tests drive (needs npm)"
 	@echo "make format  format the code"
+	@echo "make docs    write the reference pages that follow from the code"
 	@echo "make clean   remove what these commands made"
 
 $(VENV)/.done: pyproject.toml
@@ -41,8 +48,20 @@ types: $(VENV)/.done
 imports: $(VENV)/.done
 	@$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
+docs: $(VENV)/.done
+	@$(BIN)/python docs/generate.py
+
+clients: $(CLIENTS)/.done
+
+# Without a package.json here npm would look for one in the folders above.
+$(CLIENTS)/.done: Makefile
+	@echo "Installing real clients into $(CLIENTS) (a few minutes)..."
+	@mkdir -p $(CLIENTS) && echo '{"private": true}' > $(CLIENTS)/package.json
+	@cd $(CLIENTS) && npm install --no-audit --no-fund --loglevel=error $(CLIENT_PACKAGES)
+	@touch $@
+
 bench: $(VENV)/.done
 	@$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -47,7 +47,7 @@ def translate(error: BaseException, path: str) -> HubbubError:
         return BusReadOnly(f"{path} can't be written.")
     if isinstance(error, apsw.NotADBError):
         return BusNotHubbub(f"{path} is not a database.")
-    if isinstance(error, apsw.CorruptError):
+    if isinstance(error, apsw.CorruptError | UnicodeDecodeError):
         return BusCorrupt(f"{path} is damaged: {error}")
     if isinstance(error, apsw.CantOpenError | apsw.PermissionsError | apsw.AuthError):
         return BusUnusable(f"{path} can't be opened.")
@@ -184,7 +184,7 @@ class Read:
 
 
 def _translated(error: BaseException, path: str) -> BaseException:
-    if isinstance(error, apsw.Error | OSError):
+    if isinstance(error, apsw.Error | OSError | UnicodeDecodeError):
         return translate(error, path)
     return error
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from hubbub.errors import MessageNotFound
 from hubbub.model import Event
 from hubbub.names import message_id
 from hubbub.stores.sqlite.core import Core, dump, seq_of
+from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("ledger.sql")
@@ -54,7 +53,7 @@ class SqliteLedger:
                 session=session,
                 message=None if subject is None or tag is None else message_id(subject, tag),
                 agent=concerned,
-                detail=None if detail is None else json.loads(detail),
+                detail=None if detail is None else load(detail),
             )
             for seq, at, event, actor, session, subject, tag, concerned, detail in rows
         ]

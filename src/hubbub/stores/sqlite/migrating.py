@@ -7,7 +7,7 @@ import os
 import apsw
 
 from hubbub.errors import BusNewer, BusNotHubbub
-from hubbub.stores.sqlite.connection import APPLICATION_ID, LOG_BYTES, Connection, translate
+from hubbub.stores.sqlite.connection import APPLICATION_ID, LOG_BYTES, Connection, Read, translate
 
 
 def migrate(connection: Connection, scripts: list[tuple[int, str]], now: int) -> int:
@@ -44,15 +44,13 @@ def migrate(connection: Connection, scripts: list[tuple[int, str]], now: int) ->
 
 def stored_format(connection: Connection, newest: int) -> int:
     """The format of the file, 0 when it is empty."""
-    try:
-        found = int(connection.db.pragma("user_version"))
-        owner = int(connection.db.pragma("application_id"))
-        if owner != APPLICATION_ID and (
-            found or connection.db.execute("SELECT 1 FROM sqlite_schema").fetchall()
-        ):
-            raise BusNotHubbub(f"{connection.path} is the database of another program.")
-    except apsw.Error as error:
-        raise translate(error, connection.path) from None
+    # One read transaction: between two of these another process may turn an empty file into a bus.
+    with Read(connection) as db:
+        found = int(db.pragma("user_version"))
+        owner = int(db.pragma("application_id"))
+        filled = bool(db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall())
+    if owner != APPLICATION_ID and (found or filled):
+        raise BusNotHubbub(f"{connection.path} is the database of another program.")
     if found > newest:
         raise BusNewer(
             f"{connection.path} has format {found}; this Hubbub knows formats up to {newest}.",

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from hubbub.errors import BusCorrupt
 from hubbub.model import Agent, Delivery, Message, Session
 from hubbub.names import PRIORITIES, message_id
 from hubbub.stores.sqlite.connection import Row
 
 MESSAGE_COLUMNS = 14
+
+
+def load(text: str) -> Any:
+    """Stored JSON. Raises BusCorrupt when it is none any more: it was written as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BusCorrupt("The database is damaged: stored JSON can't be read.") from None
 
 
 def message_of(row: Row) -> Message:
@@ -34,14 +44,14 @@ def message_of(row: Row) -> Message:
         id=id_,
         seq=seq,
         sender=sender,
-        recipients=tuple(json.loads(recipients)),
+        recipients=tuple(load(recipients)),
         thread=thread or id_,
         in_reply_to=None if reply_seq is None else message_id(reply_seq, reply_tag),
         kind=kind,
         priority=PRIORITIES[priority],
         subject=subject,
         body=body,
-        metadata=None if metadata is None else json.loads(metadata),
+        metadata=None if metadata is None else load(metadata),
         reply_due=due,
         created_at=at,
     )
@@ -73,7 +83,7 @@ def agent_of(row: Row, now: int) -> Agent:
 
 def reasons_of(text: str | None) -> tuple[str, ...]:
     """The stored list of reasons."""
-    return tuple(json.loads(text)) if text else ()
+    return tuple(load(text)) if text else ()
 
 
 def with_reason(text: str | None, reason: str) -> str:
