@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -195,3 +197,33 @@ def test_two_waiters_share_without_doubling(cli: Cli) -> None:
         for waiter in waiters:
             end(waiter)
     assert [sum(id_ in output for output in outputs) for id_ in ids] == [1, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_at_any_moment_loses_nothing(cli: Cli, number: signal.Signals) -> None:
+    with cli.bus() as bus:
+        actor = bus.agents.attach("alice")
+        ids = [bus.mail.send(actor, bus.mail.draft("bob", f"n{n}")).id for n in range(60)]
+    dice = random.Random(number)
+    shown = b""
+    for _ in range(30):
+        process = cli.start("receive", "--limit", "2", agent="bob")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0.02, 0.15))
+        end(process, number)
+        out, err = process.communicate(timeout=DEADLINE)
+        assert process.returncode in (0, -number, 128 + number), err
+        shown += out
+    with cli.bus() as bus:
+        for id_ in ids:
+            (place,) = bus.mail.whereabouts(id_).recipients
+            if place.state == "settled":
+                assert id_.encode() in shown
+            else:
+                assert place.state in ("queued", "leased")
+        assert bus.check() == []
+    with cli.bus(later=61) as bus:
+        left = bus.mail.receive(bus.agents.attach("bob"), limit=100).deliveries
+        assert {delivery.message.id for delivery in left} == {
+            id_ for id_ in ids if bus.mail.whereabouts(id_).recipients[0].state != "settled"
+        }
