@@ -11,74 +11,81 @@ import sys
 from typing import Any
 
 from hubbub import errors
-from hubbub.faces.cli import catalogue
+from hubbub.faces.cli import catalogue, failures
 from hubbub.faces.cli.arguments import build_parser
-from hubbub.faces.mcp.agent_tools import agent_tools
-from hubbub.faces.mcp.mail_tools import MAIL_TOOLS
 from hubbub.faces.mcp.resources import RESOURCES
 from hubbub.faces.mcp.tools import Tool
+from hubbub.faces.mcp.toolsets import TOOLSETS
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference")
 _GLOBAL = (("--bus",), ("--as",), ("--json",), ("--no-color",))
 NOTE = "<!-- Written by docs/generate.py from the code; change the code, then run: make docs -->\n\n"
 
 
+ERRORS_INTRODUCTION = """
+Every face shows the same code, message and hint. A program may rely on the code and on the exit status;
+the wording of a message may change. Over MCP an error is a tool result with `isError`, its text begins
+with the code, and `structuredContent.error` holds the same; with `--json` the command line prints
+`{"error": {...}}`.
+
+| exit status | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed |
+| 2 | the request can't be meant |
+| 3 | not found |
+| 4 | timed out, or nothing there |
+| 5 | wrong context: who asks, or from where |
+| 6 | a person must act |
+
+| code | exit | meaning | next step |
+|---|---|---|---|
+"""
+
+TOOLS_INTRODUCTION = """
+`hubbub mcp` serves one agent on standard input and output, in both eras of the protocol: the
+`initialize` handshake (2024-11-05 to 2025-11-25) and 2026-07-28. `--era legacy` speaks only the first.
+
+- A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress
+  token, obeys cancellation at once, and holds up no other call.
+- What one `receive_messages` handed out is settled by the first call that the client began after it
+  had the answer. A cancelled call gives back what it took. `ack="explicit"` turns this off.
+- `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
+- Results carry a text and the same as `structuredContent`, always an object. Bodies stand between
+  marks that their writers could not know, control characters are replaced, long lines are broken, and
+  bodies over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`).
+"""
+
+
 def errors_page() -> str:
     """Every error: its code, exit status, meaning and next step."""
-    lines = [
-        "# Errors",
-        "",
-        NOTE.rstrip(),
-        "",
-        "Every face shows the same code, message and hint. A program may rely on the code and on the exit",
-        "status; the wording of a message may change. Over MCP an error is a tool result with `isError`, its",
-        "text begins with the code, and `structuredContent.error` holds the same; with `--json` the command",
-        "line prints `{\"error\": {...}}`.",
-        "",
-        "| exit status | meaning |",
-        "|---|---|",
-        "| 0 | done |",
-        "| 1 | failed |",
-        "| 2 | the request can't be meant |",
-        "| 3 | not found |",
-        "| 4 | timed out, or nothing there |",
-        "| 5 | wrong context: who asks, or from where |",
-        "| 6 | a person must act |",
-        "",
-        "| code | exit | meaning | next step |",
-        "|---|---|---|---|",
+    lines = ["# Errors", "", NOTE.rstrip(), "", *ERRORS_INTRODUCTION.strip().splitlines()]
+    own = [
+        value
+        for value in vars(failures).values()
+        if _is_error(value) and value.__module__ == failures.__name__
     ]
-    for error in errors.all_errors():
+    for error in [*errors.all_errors(), *own]:
         meaning = " ".join((inspect.getdoc(error) or "").split())
         lines.append(f"| `{error.code}` | {error.exit_status} | {meaning} | {error.default_hint} |")
-    lines += ["", "Where the next step is empty, the error itself says it, because it depends on the case.", ""]
+    lines += [
+        "",
+        "Where the next step is empty it depends on the case, and the error says it.",
+        "",
+    ]
     return "\n".join(lines)
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, errors.HubbubError)
 
 
 def tools_page() -> str:
     """Every tool and resource of the MCP server."""
-    register, unregister = agent_tools(None)  # type: ignore[arg-type] - only their definitions are read
-    tools = (register, *MAIL_TOOLS, unregister)
-    lines = [
-        "# Tools over MCP",
-        "",
-        NOTE.rstrip(),
-        "",
-        "`hubbub mcp` serves one agent on standard input and output, in both eras of the protocol: the",
-        "`initialize` handshake (2024-11-05 to 2025-11-25) and 2026-07-28. `--era legacy` speaks only the first.",
-        "",
-        "- A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress",
-        "  token, obeys cancellation at once, and holds up no other call.",
-        "- What one `receive_messages` handed out is settled by the first call that the client began after it",
-        "  had the answer. A cancelled call gives back what it took. `ack=\"explicit\"` turns this off.",
-        "- `as_agent` acts for another name that this server registered, so that sub-agents can share a server.",
-        "- Results carry a text and the same as `structuredContent`, always an object. Bodies stand between marks",
-        "  that their writers could not know, control characters are replaced, long lines are broken, and bodies",
-        "  over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`).",
-        "",
-    ]
-    for tool in tools:
-        lines += _tool(tool)
+    lines = ["# Tools over MCP", "", NOTE.rstrip(), "", *TOOLS_INTRODUCTION.strip().splitlines(), ""]
+    for tools in TOOLSETS.values():
+        for tool in tools:
+            lines += _tool(tool)
     lines += ["## Resources", "", "Read without a tool call; changes are told to clients that subscribe.", ""]
     lines += [f"- `{resource['uri']}`: {resource['description']}" for resource in RESOURCES]
     return "\n".join(lines) + "\n"

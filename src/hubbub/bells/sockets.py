@@ -1,4 +1,9 @@
-"""Bells as Unix datagram sockets: one folder per key, one socket per waiter and key."""
+"""Bells as Unix datagram sockets: one folder per key, one socket per waiter and key.
+
+A socket's path may have about a hundred bytes, and a bus may lie deeper than that. On Linux a
+folder is therefore opened and its sockets are reached through ``/proc/self/fd``; elsewhere a
+short folder in ``/tmp`` stands in for a long one.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +15,30 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     import socket
 
-_PATH_MAX = 100
-"""Longest socket path to rely on: sun_path takes 104 bytes on macOS and 108 on Linux."""
+_PATH_MAX = 103
+"""Longest socket path to rely on where there is no /proc: sun_path takes 104 bytes on macOS."""
 
-_NAME_ROOM = 90
+_NAME_ROOM = 98
 """What a key (``inbox/`` and a name of up to 64) and a socket's own name may need."""
+
+_HAVE_PROC = os.path.isdir("/proc/self/fd")
+_TRIES = 20
 
 
 class SocketBells:
     """The bells of one bus."""
 
     def __init__(self, folder: str) -> None:
-        """``folder`` holds the sockets; where its path is too long for one, a short stand-in
-        that every process derives alike serves instead."""
-        self.folder = folder if len(os.fsencode(folder)) + _NAME_ROOM <= _PATH_MAX else _short_folder(folder)
+        """``folder`` holds the sockets; every process derives the same stand-in where it is too long."""
+        short = _HAVE_PROC or len(os.fsencode(folder)) + _NAME_ROOM <= _PATH_MAX
+        self.folder = folder if short else _short_folder(folder)
         self._sender: socket.socket | None = None
         self._count = 0
 
     def listen(self, keys: Iterable[str]) -> SocketBell:
         """A bell for ``keys``. Raises OSError where sockets can't be bound."""
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        if os.stat(self.folder).st_uid != os.geteuid() and os.geteuid() != 0:
+        if os.stat(self.folder).st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
             raise PermissionError(f"{self.folder} belongs to another user")
         self._count += 1
         return SocketBell(self.folder, tuple(keys), f"{os.getpid()}-{id(self):x}-{self._count}")
@@ -39,16 +47,25 @@ class SocketBells:
         """Ring whoever waits for any of ``keys``; how many were rung. Never raises: a bell is a hint."""
         rung = 0
         for key in keys:
-            folder = f"{self.folder}/{key}"
             try:
-                names = os.listdir(folder)
+                names = os.listdir(f"{self.folder}/{key}")
             except OSError:
                 continue
-            for name in names:
-                rung += self._ring_one(f"{folder}/{name}")
+            if names:
+                rung += self._ring_all(f"{self.folder}/{key}", names)
         return rung
 
-    def _ring_one(self, path: str) -> int:
+    def _ring_all(self, folder: str, names: list[str]) -> int:
+        rung = 0
+        try:
+            with _Reach(folder) as reach:
+                for name in names:
+                    rung += self._ring_one(reach.path(name), f"{folder}/{name}")
+        except OSError:
+            return rung
+        return rung
+
+    def _ring_one(self, address: str, path: str) -> int:
         import socket  # only once somebody waits: it costs milliseconds
 
         try:
@@ -56,7 +73,7 @@ class SocketBells:
                 sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 sender.setblocking(False)
                 self._sender = sender
-            self._sender.sendto(b"!", path)
+            self._sender.sendto(b"!", address)
         except BlockingIOError:
             return 1  # its queue is full of rings already
         except ConnectionRefusedError:
@@ -68,20 +85,14 @@ class SocketBells:
 
     def sweep(self) -> int:
         """Remove the sockets of waiters that were killed; how many. Rings nobody."""
-        import socket
-
         swept = 0
         for folder, _, names in os.walk(self.folder):
             for name in names:
-                path = os.path.join(folder, name)
-                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-                    try:
-                        probe.connect(path)
-                    except ConnectionRefusedError:
-                        _unlink(path)
-                        swept += 1
-                    except OSError:
-                        continue
+                try:
+                    with _Reach(folder) as reach:
+                        swept += _remove_if_dead(reach.path(name), f"{folder}/{name}")
+                except OSError:
+                    continue
         return swept
 
     def close(self) -> None:
@@ -139,10 +150,12 @@ class SocketBell:
 
         if not self._paths:
             return
+        folder, _, name = self._paths[0].rpartition("/")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             try:
-                sender.sendto(b"!", self._paths[0])
+                with _Reach(folder) as reach:
+                    sender.sendto(b"!", reach.path(name))
             except OSError:
                 return
 
@@ -166,20 +179,59 @@ class SocketBell:
         self.close()
 
 
+class _Reach:
+    """A folder whose sockets can be addressed however long its path is."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        if _HAVE_PROC:
+            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self
+
+    def path(self, name: str) -> str:
+        """The address of the socket ``name``."""
+        return f"/proc/self/fd/{self._descriptor}/{name}" if _HAVE_PROC else f"{self._folder}/{name}"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
 def _place(listener: socket.socket, path: str, first: str | None) -> None:
     """Bind or link ``path``, making its folder again when a leaving waiter removed it meanwhile."""
-    for attempt in range(20):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    folder, _, name = path.rpartition("/")
+    for attempt in range(_TRIES):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
         try:
-            if first is None:
-                listener.bind(path)
-                os.chmod(path, 0o600)
-            else:
+            if first is not None:
                 os.link(first, path)
+                return
+            with _Reach(folder) as reach:
+                listener.bind(reach.path(name))
+            os.chmod(path, 0o600)
             return
         except FileNotFoundError:
-            if attempt == 19:
+            if attempt == _TRIES - 1:
                 raise
+
+
+def _remove_if_dead(address: str, path: str) -> int:
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)
+        except ConnectionRefusedError:
+            _unlink(path)
+            return 1
+        except OSError:
+            return 0
+    return 0
 
 
 def _unlink(path: str) -> None:
@@ -190,8 +242,8 @@ def _unlink(path: str) -> None:
 
 
 def _short_folder(folder: str) -> str:
-    import hashlib
+    import zlib
 
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    data = os.fsencode(folder)
     # Not the TMPDIR of the environment: clients start their servers with different ones.
-    return f"/tmp/hubbub-{os.geteuid()}/{digest}"
+    return f"/tmp/hubbub-{os.geteuid()}/{zlib.crc32(data):08x}{zlib.adler32(data):08x}"

@@ -201,7 +201,7 @@ class MailStore(Protocol):
         unseen: bool = False,
         key: str | None = None,
     ) -> tuple[str, ...]:
-        """Give leased deliveries back to the queue, all or none, to be handed out from
+        """Give what this session has in hand back to the queue, all or none, to be handed out from
         ``not_before`` on. ``unseen`` takes the hand-out back: it never left the process.
         Raises ``NOT_LEASED`` and as :meth:`settle`.
         """
@@ -230,7 +230,8 @@ class MailStore(Protocol):
         ...
 
     def dead(self, *, agent: str | None = None, after: int = 0, limit: int = 50) -> list[Delivery]:
-        """Dead letters with their reasons, of one agent or of all, by ``seq``."""
+        """Dead letters with their reasons, of one agent or of all, by ``seq``: ``limit`` of them, and
+        the others of the last message, so that ``after`` its ``seq`` misses none."""
         ...
 
     def retry(self, ids: tuple[str, ...], *, agent: str | None = None, by: Actor | None = None) -> int:

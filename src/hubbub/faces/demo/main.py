@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     began = time.monotonic()
     try:
         with Bus(open_store(url)) as bus:
-            stage = Stage(folder, bus, url)
+            stage = Stage(bus, url)
             asyncio.run(play(stage))
     except DemoFailed as error:
         print(f"\nFAILED: {error}\nThe bus is kept for a look: {url}", file=sys.stderr)
@@ -49,7 +49,8 @@ def _finish(folder: str, url: str, keep: bool, hand_overs: list[float], seconds:
     import shutil
 
     middle, count = sorted(hand_overs)[len(hand_overs) // 2], len(hand_overs)
-    print(f"\nAll went as it should: {count} hand-overs in {seconds:.1f} s, the median one {middle:.1f} ms.")
+    print(f"\nAll went as it should, in {seconds:.1f} s.")
+    print(f"{count} hand-overs between running servers, the median one in {middle:.1f} ms.")
     if keep:
         print(f"The bus is kept. Look at it with:  hubbub --bus {url} log")
     else:

@@ -43,9 +43,7 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
         stage.command("send", "planner", "Have the parser fixed, please.", "--kind", "task", "--as", "ada"),
         waiting,
     )
-    stage.say(
-        "planner", f"has a task from ada: {order['body']}  (a whole command-line process included)", took
-    )
+    stage.say("planner", f"has a task from ada: {order['body']}", took, start=True)
 
     waiting = asyncio.create_task(receive(builder))
     sending = call(planner, "send_message", to="builder", kind="task", body="Fix the parser: issue 12.")
@@ -57,14 +55,19 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
     began = time.monotonic()
     await sending
     question = (await asking)["messages"][0]
-    stage.say("ada", f"reads a question from builder: {question['body']}", (time.monotonic() - began) * 1000)
+    stage.say(
+        "ada",
+        f"reads a question from builder: {question['body']}",
+        (time.monotonic() - began) * 1000,
+        start=True,
+    )
 
     waiting = asyncio.create_task(receive(builder))
     answer, took = await hand_over(
         stage, stage.command("reply", question["id"], "Yes.", "--as", "ada"), waiting
     )
     expect(answer["kind"] == "answer", f"A reply to a question is an answer, not {answer['kind']}.")
-    stage.say("builder", f"has the answer from ada: {answer['body']}", took)
+    stage.say("builder", f"has the answer from ada: {answer['body']}", took, start=True)
 
     waiting = asyncio.create_task(receive(planner))
     sending = call(builder, "send_message", in_reply_to=task["id"], body="Fixed on branch fix-12.")
@@ -94,7 +97,10 @@ async def _back_again(stage: Stage, planner: Any, order: str) -> None:
         again, arrived = await receive(builder)
         expect(again.get("redelivered") is True, "The message in hand did not come back marked redelivered.")
         stage.say(
-            "builder", f"has the task again, marked redelivered: {again['body']}", (arrived - began) * 1000
+            "builder",
+            f"has the task again, marked redelivered: {again['body']}",
+            (arrived - began) * 1000,
+            start=True,
         )
         waiting = asyncio.create_task(receive(planner))
         sending = call(builder, "send_message", in_reply_to=again["id"], body="Test added.")
@@ -104,7 +110,12 @@ async def _back_again(stage: Stage, planner: Any, order: str) -> None:
         began = time.monotonic()
         await call(planner, "send_message", in_reply_to=order, body="The parser is fixed and tested.")
         final = (await asking)["messages"][0]
-        stage.say("ada", f"reads the result from planner: {final['body']}", (time.monotonic() - began) * 1000)
+        stage.say(
+            "ada",
+            f"reads the result from planner: {final['body']}",
+            (time.monotonic() - began) * 1000,
+            start=True,
+        )
         await call(builder, "list_agents")  # its next call settles what it had
         await call(planner, "list_agents")
     status = stage.bus.agents.all()

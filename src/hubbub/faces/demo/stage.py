@@ -21,18 +21,20 @@ class DemoFailed(Exception):
 class Stage:
     """Where the demonstration plays."""
 
-    def __init__(self, folder: str, bus: Bus, url: str) -> None:
-        self.folder = folder
+    def __init__(self, bus: Bus, url: str) -> None:
         self.bus = bus
         self.hand_overs: list[float] = []
         self._began = time.monotonic()
         self._environment = {**os.environ, "HUBBUB_BUS": url, "HUBBUB_AGENT": "", "NO_COLOR": "1"}
 
-    def say(self, who: str, what: str, milliseconds: float | None = None) -> None:
-        """One line of the transcript; ``milliseconds`` is what the hand-over took."""
+    def say(self, who: str, what: str, milliseconds: float | None = None, *, start: bool = False) -> None:
+        """One line of the transcript; ``milliseconds`` is what the hand-over took, and ``start``
+        says that the start of a process is in it."""
         took = ""
         if milliseconds is not None:
-            self.hand_overs.append(milliseconds)
+            what += "  (with the start of a process)" if start else ""
+            if not start:
+                self.hand_overs.append(milliseconds)
             took = f"{milliseconds:7.1f} ms"
         print(
             f"{time.monotonic() - self._began:7.2f} s {took:>11}  {who:<8} {safe_line(what, 110)}", flush=True
@@ -45,7 +47,6 @@ class Stage:
                 command=sys.executable,
                 args=["-m", "hubbub", "mcp", "--as", name],
                 env=self._environment,
-                cwd=self.folder,
             ),
             mode=mode,
         )
@@ -59,7 +60,6 @@ class Stage:
             "--json",
             *words,
             env=self._environment,
-            cwd=self.folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
         )

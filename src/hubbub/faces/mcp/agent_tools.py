@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.render import safe_json
 from hubbub.faces.mcp.tools import DESTROYS, FLAG, RETRIABLE, TEXT, Answer, Caller, Tool
 from hubbub.names import ROLES
@@ -14,56 +13,51 @@ from hubbub.wire import agent_dict
 _PROFILE = ("role", "description", "inbox_limit")
 
 
-def agent_tools(members: Members) -> tuple[Tool, ...]:
-    """``register_agent`` and ``unregister_agent`` for one connection."""
+def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Take a name, or update what is said of it."""
+    profile = {part: given[part] for part in _PROFILE if part in given}
+    member, default = caller.members.register(given["name"], bool(given.get("take_over")), profile)
+    agent = member.seat.agent
+    text = f"Registered as {agent.name} ({agent.role})."
+    if not default:
+        text += f" This server also acts for others: pass as_agent={agent.name!r} to act as {agent.name}."
+    if member.seat.superseded is not None:
+        before = safe_line(member.seat.superseded.client, 80) or "another session"
+        text += f" Took the name over from {before}."
+    if agent.queued:
+        text += f" {agent.queued} messages wait for you."
+    return Answer(text, safe_json({**agent_dict(agent), "default": default}))
 
-    def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
-        profile = {part: given[part] for part in _PROFILE if part in given}
-        member, default = members.register(given["name"], bool(given.get("take_over")), profile)
-        agent = member.seat.agent
-        text = f"Registered as {agent.name} ({agent.role})."
-        if not default:
-            text += f" This server also acts for others: pass as_agent={agent.name!r} to act as {agent.name}."
-        if member.seat.superseded is not None:
-            before = safe_line(member.seat.superseded.client, 80) or "another session"
-            text += f" Took the name over from {before}."
-        if agent.queued:
-            text += f" {agent.queued} messages wait for you."
-        return Answer(text, safe_json({**agent_dict(agent), "default": default}))
 
-    def unregister_agent(caller: Caller, given: dict[str, Any]) -> Answer:
-        name = caller.member.seat.agent.name
-        deleted = bool(given.get("delete_mail"))
-        members.unregister(caller.member, deleted)
-        kept = (
-            "Its mail was deleted." if deleted else "Its mail is kept for when the name is registered again."
-        )
-        return Answer(
-            f"{name} is no longer on the bus. {kept}", {"unregistered": name, "mail_deleted": deleted}
-        )
+def unregister_agent(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Take the acting name off the bus."""
+    name = caller.member.seat.agent.name
+    deleted = bool(given.get("delete_mail"))
+    caller.members.unregister(caller.member, deleted)
+    kept = "Its mail was deleted." if deleted else "Its mail is kept for when the name is registered again."
+    return Answer(f"{name} is no longer on the bus. {kept}", {"unregistered": name, "mail_deleted": deleted})
 
-    return (
-        Tool(
-            "register_agent",
-            "Take a name, or say what you do. You already have a name (see list_agents); call this to choose "
-            "another, or to add one for a sub-agent, which then passes as_agent in its calls.",
-            {
-                "name": {"type": "string", "description": "a-z 0-9 - _"},
-                "description": {"type": "string", "description": "what you do, for the others"},
-                "role": {"type": "string", "enum": list(ROLES)},
-                "inbox_limit": {"type": "integer"},
-                "take_over": {"type": "boolean", "description": "fence out a live session of that name"},
-            },
-            ("name",),
-            RETRIABLE,
-            register_agent,
-        ),
-        Tool(
-            "unregister_agent",
-            "Take your name off the bus for good. Not needed when you stop.",
-            {"delete_mail": FLAG, "as_agent": TEXT},
-            (),
-            DESTROYS,
-            unregister_agent,
-        ),
-    )
+
+REGISTER = Tool(
+    "register_agent",
+    "Take a name, or say what you do. You already have a name (see list_agents); call this to choose "
+    "another, or to add one for a sub-agent, which then passes as_agent in its calls.",
+    {
+        "name": {"type": "string", "description": "a-z 0-9 - _"},
+        "description": {"type": "string", "description": "what you do, for the others"},
+        "role": {"type": "string", "enum": list(ROLES)},
+        "inbox_limit": {"type": "integer"},
+        "take_over": {"type": "boolean", "description": "fence out a live session of that name"},
+    },
+    ("name",),
+    RETRIABLE,
+    register_agent,
+)
+UNREGISTER = Tool(
+    "unregister_agent",
+    "Take your name off the bus for good. Not needed when you stop.",
+    {"delete_mail": FLAG, "as_agent": TEXT},
+    (),
+    DESTROYS,
+    unregister_agent,
+)

@@ -9,10 +9,11 @@ from hubbub.bus import Bus
 from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp.lines import LineReader, LineWriter
 from hubbub.faces.mcp.server import Server
+from hubbub.faces.mcp.tools import Tool
+from hubbub.faces.mcp.toolsets import TOOLSETS
 from hubbub.names import check_name, nearest
 from hubbub.stores import open_store
 
-TOOLSETS = ("mail",)
 ERAS = ("auto", "legacy")
 
 
@@ -37,7 +38,7 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
         InvalidArgument, InvalidName: an argument is not as above.
         StoreError: the bus can't be opened.
     """
-    _check_toolsets(tools)
+    chosen = _chosen(tools)
     if era not in ERAS:
         raise InvalidArgument(f"{era!a} is not an era.", hint=f"Known: {', '.join(ERAS)}.")
     if agent:
@@ -45,7 +46,9 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
     bus = Bus(open_store(bus_url))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
-    server = Server(bus, LineReader(0), LineWriter(1), agent or None, modern=era == "auto")
+    server = Server(
+        bus, LineReader(0), LineWriter(1), agent=agent or None, tools=chosen, modern=era == "auto"
+    )
     try:
         server.run()
     except _Stopped as stopped:
@@ -59,9 +62,12 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _Stopped(number)
 
 
-def _check_toolsets(text: str) -> None:
-    for name in filter(None, (part.strip() for part in text.split(","))):
+def _chosen(text: str) -> tuple[Tool, ...]:
+    """The tools of the toolsets that ``text`` names, in their fixed order."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
         if name not in TOOLSETS:
             near = nearest(name, TOOLSETS, 1)
             hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(TOOLSETS)}."
             raise InvalidArgument(f"{name!a} is not a toolset.", hint=hint)
+    return tuple(tool for name, tools in TOOLSETS.items() if not names or name in names for tool in tools)

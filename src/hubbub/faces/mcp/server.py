@@ -11,16 +11,16 @@ from typing import Any
 from hubbub.bus import Bus
 from hubbub.errors import Cancelled, HubbubError, TooManyCalls
 from hubbub.faces.mcp import protocol
-from hubbub.faces.mcp.agent_tools import agent_tools
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.instructions import instructions
 from hubbub.faces.mcp.lines import Line, LineReader, LineWriter, guess_id
-from hubbub.faces.mcp.mail_tools import MAIL_TOOLS
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import ProtocolError, Request, finish
 from hubbub.faces.mcp.resources import RESOURCES, read_resource
 from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
+from hubbub.faces.mcp.tools import Tool
+from hubbub.faces.mcp.toolsets import TOOLSETS
 from hubbub.faces.mcp.workers import Workers
 
 CALLS_MAX = 64
@@ -34,7 +34,14 @@ class Server:
     """One connection to one client."""
 
     def __init__(
-        self, bus: Bus, reader: LineReader, writer: LineWriter, agent: str | None, modern: bool
+        self,
+        bus: Bus,
+        reader: LineReader,
+        writer: LineWriter,
+        *,
+        agent: str | None = None,
+        tools: tuple[Tool, ...] = TOOLSETS["mail"],
+        modern: bool = True,
     ) -> None:
         """``agent`` is the name to take (``HUBBUB_AGENT``), if given; ``modern`` allows the newer era."""
         self._bus = bus
@@ -42,8 +49,6 @@ class Server:
         self._writer = writer
         self._modern = modern
         self._members = Members(bus, agent)
-        register, unregister = agent_tools(self._members)
-        tools = (register, *MAIL_TOOLS, unregister)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}

@@ -42,11 +42,12 @@ class ToolCalls:
             if tool.name == "register_agent":
                 # It may be how an agent whose own name could not be had gets one.
                 member = self._members.current()
-                caller = Caller(self._bus, member) if member else Caller(self._bus, _NOBODY)
+                caller = Caller(self._bus, self._members, member)
             else:
                 member = self._members.acting(as_agent)
                 self._note_client_session(member, request)
-                caller = Caller(self._bus, member, self._due(member, tool, given, request.offset))
+                due = self._due(member, tool, given, request.offset)
+                caller = Caller(self._bus, self._members, member, due)
             answer = self._run(tool, caller, given, call)
         except Cancelled:
             raise
@@ -116,13 +117,3 @@ def error_result(error: HubbubError) -> dict[str, Any]:
     result = result_of(Answer(text, {"error": safe_json(error.as_dict())}))
     result["isError"] = True
     return result
-
-
-class _Nobody(Member):
-    """Stands in while a connection has no name yet; register_agent does not look at it."""
-
-    def __init__(self) -> None:
-        self.pending = {}
-
-
-_NOBODY = _Nobody()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hubbub.bus import Bus, Pause, Seat
-from hubbub.errors import InvalidArgument
+from hubbub.errors import InvalidArgument, NotRegistered
 from hubbub.names import nearest
+
+if TYPE_CHECKING:
+    from hubbub.faces.mcp.members import Members
 
 
 class Answer(NamedTuple):
@@ -41,9 +44,20 @@ class Caller(NamedTuple):
     """Who calls a tool, and what the tool may use."""
 
     bus: Bus
-    member: Member
+    members: Members
+    """All the names that the connection acts under."""
+    acting: Member | None
     settle: tuple[str, ...] = ()
     """What an earlier call handed out and this one settles: only for tools that take it on themselves."""
+
+    @property
+    def member(self) -> Member:
+        """Who acts. Raises NotRegistered while the connection has no name yet."""
+        if self.acting is None:
+            raise NotRegistered(
+                "This server has no name on the bus yet.", hint="Call register_agent with a name."
+            )
+        return self.acting
 
 
 ToolResult: TypeAlias = "Answer | Generator[Pause, None, Answer]"

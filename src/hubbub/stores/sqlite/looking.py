@@ -152,4 +152,7 @@ def dead(core: Core, agent: str | None, after: int, limit: int) -> list[Delivery
     catch_up_all(core)
     with core.read() as db:
         rows = list(db.execute(_SQL["dead_rows"], {"agent": agent, "after": after, "limit": limit}))
+        if len(rows) == limit:
+            last = {"agent": agent, "message": rows[-1][0], "last": rows[-1][16]}
+            rows += db.execute(_SQL["dead_rows_rest"], last)
     return [delivery_of(row, row[16], "dead") for row in rows]

@@ -221,6 +221,12 @@ def release(
             do_due_of(tx, actor.agent, now)
             for id_ in ids:
                 seq, row = _own(tx, actor, id_)
+                if row[0] == "leased" and row[3] != actor.session:
+                    raise NotLeased(
+                        f"{id_} is in the hands of another session of {actor.agent}.",
+                        hint="That session can give it back; or wait until its lease ends.",
+                        message_id=id_,
+                    )
                 if row[0] != "leased":
                     raise NotLeased(
                         f"{id_} is {row[0]}, not in hand.",

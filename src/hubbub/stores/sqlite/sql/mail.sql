@@ -190,6 +190,17 @@ WHERE d.state = 'dead' AND d.message > :after AND (:agent IS NULL OR d.agent = :
 ORDER BY d.message, d.agent
 LIMIT :limit;
 
+-- name: dead_rows_rest
+-- The rest of a message's dead letters, so that no page is cut inside a message.
+SELECT m.seq, m.tag, m.sender, m.recipients, m.thread, m.in_reply_to, m.kind, m.priority, m.subject,
+       m.body, m.metadata, m.reply_due, m.created_at,
+       (SELECT r.tag FROM messages r WHERE r.seq = m.in_reply_to),
+       d.delivery_count, d.reasons, d.agent
+FROM deliveries d INDEXED BY deliveries_dead
+CROSS JOIN messages m ON m.seq = d.message
+WHERE d.state = 'dead' AND d.message = :message AND d.agent > :last AND (:agent IS NULL OR d.agent = :agent)
+ORDER BY d.agent;
+
 -- name: dead_of_message
 -- Whose dead letter a message is.
 SELECT agent, reasons FROM deliveries
