@@ -309,7 +309,7 @@ def test_progress_reaches_the_client_only_if_it_gave_a_token(
         os.write(from_client, line.encode() + b"\n")
 
     with hubbub.connect(bus_at(tmp_path)) as bus, os.fdopen(to_client) as answers:
-        server = Server(bus, LineReader(to_server), LineWriter(from_server), "alice", modern=True)
+        server = Server(bus, LineReader(to_server), LineWriter(from_server), agent="alice")
         thread = threading.Thread(target=server.run)
         thread.start()
         ask(1, progressToken="tok")
