@@ -81,6 +81,7 @@ def _steps(page: Path) -> list[tuple[str, int, list[str]]]:
 
 def _masked(text: str) -> str:
     text = re.sub(r"\bm[0-9a-z]{6,9}\b", "ID", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "DATE", text)
     text = re.sub(r"\b(just now|\d+ (ms|s|min) ago|\d+ (ms|s))\b", "TIME", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
