@@ -138,6 +138,11 @@ def _configured(path: str) -> str | None:
     import tomllib
 
     try:
+        if os.name == "posix" and os.stat(path).st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+            raise InvalidConfig(
+                f"{path} belongs to another user, who would thereby choose your bus.",
+                hint="Name the bus yourself, by --bus or HUBBUB_BUS.",
+            )
         with open(path, "rb") as file:
             values = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -96,12 +97,20 @@ def make_file(path: str) -> None:
     if os.path.isdir(path):
         raise BusUnusable(f"{path} is a directory, not a file.")
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _make_folders(os.path.dirname(path))
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         if error.errno in (13, 30) and os.path.exists(path):  # EACCES, EROFS
             raise BusReadOnly(f"{path} can't be written.") from None
         raise translate(error, path) from None
+
+
+def _make_folders(folder: str) -> None:
+    """Make ``folder`` and what is missing above it, closed to other users (makedirs closes only the last)."""
+    if not os.path.isdir(folder):
+        _make_folders(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
 
 
 class Write:
