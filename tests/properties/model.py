@@ -23,6 +23,8 @@ class Delivery:
     session: str | None = None
     lease_until: int = 0
     not_before: int = 0
+    implicit: bool = False
+    """Settled without being told so."""
     failures: int = 0
     """How many reasons are kept: one for each failed hand-out and one for each death."""
 

@@ -49,9 +49,13 @@ class MailMachine(RuleBasedStateMachine):
     def _actor(self, name: str, seated: bool) -> Actor:
         inbox = self.model.inboxes[name]
         if seated and inbox.session is not None:
-            self.model.acts(inbox)
             return Actor(name, inbox.session)
         return Actor(name)
+
+    def _acted(self, actor: Actor) -> None:
+        """It did something; what is refused changes nothing, and revives no session either."""
+        if actor.session is not None:
+            self.model.acts(self.model.inboxes[actor.agent])
 
     def _pick(self, index: int, agent: str | None = None) -> Delivery | None:
         pool = [one for one in self.model.deliveries.values() if agent in (None, one.agent)]
@@ -98,6 +102,7 @@ class MailMachine(RuleBasedStateMachine):
             assert self._code(lambda: self.store.mail.send(actor, draft, key=key)) == "INBOX_FULL"
             return
         sent = self.store.mail.send(actor, draft, key=key)
+        self._acted(actor)
         self._accept(sent.id, sent.seq, sent.recipients, priority, ttl)
         if repeat:
             assert self.store.mail.send(actor, draft, key=key) == sent._replace(repeated=True)
@@ -108,6 +113,7 @@ class MailMachine(RuleBasedStateMachine):
         actor = self._actor(agent, seated)
         expected = self.model.available(agent)[:limit]
         handout = self.store.mail.receive(actor, limit=limit)
+        self._acted(actor)
         assert [one.message.id for one in handout.deliveries] == [one.id for one in expected]
         for one, given in zip(expected, handout.deliveries, strict=True):
             self.model.lease(one, actor.session)
@@ -125,26 +131,29 @@ class MailMachine(RuleBasedStateMachine):
         if one is None:
             return
         actor = self._actor(agent, seated)
-        expected = {"settled": "ALREADY_SETTLED", "dead": "DELIVERY_DEAD", "purged": "NOT_YOUR_MESSAGE"}
+        again = "" if one.implicit else "ALREADY_SETTLED"
+        expected = {"settled": again, "dead": "DELIVERY_DEAD", "purged": "NOT_YOUR_MESSAGE"}
         code = self._code(lambda: self.store.mail.settle(actor, (one.id,)))
         assert code == expected.get(one.state, "")
         if not code:
+            self._acted(actor)
             one.state = "settled"
 
     @rule(agent=names, index=indexes, seated=st.booleans())
     def settle_implicitly(self, agent: str, index: int, seated: bool) -> None:
         """Only what this session has in hand."""
         one = self._pick(index, agent)
-        if one is None or one.state == "settled":
-            return  # settled explicitly: an implicit settlement afterwards is covered elsewhere
+        if one is None:
+            return
         actor = self._actor(agent, seated)
         # In hand past its time, and nobody looked since: the store may go either way. Look first.
         self.store.mail.peek(agent)
         settled = self.store.mail.settle_implicitly(actor, (one.id,))
+        self._acted(actor)
         mine = one.state == "leased" and one.session == actor.session
         assert settled == ((one.id,) if mine else ())
         if mine:
-            one.state = "settled"
+            one.state, one.implicit = "settled", True
 
     @rule(
         agent=names,
@@ -166,6 +175,7 @@ class MailMachine(RuleBasedStateMachine):
         expected = {"leased": "", "purged": "NOT_YOUR_MESSAGE"}
         assert code == expected.get(one.state, "NOT_LEASED")
         if not code:
+            self._acted(actor)
             self.model.give_back(one, not_before or 0, unseen=unseen)
 
     @rule(agent=names, seated=st.booleans(), index=indexes)
@@ -180,6 +190,7 @@ class MailMachine(RuleBasedStateMachine):
             assert self._code(lambda: self.store.mail.send(actor, draft)) == "NOT_YOUR_MESSAGE"
             return
         sent = self.store.mail.send(actor, draft)
+        self._acted(actor)
         assert sent.settled == (None if one.state == "settled" else one.id)
         one.state = "settled"
         self._accept(sent.id, sent.seq, ("ada",), "normal", None)
@@ -273,6 +284,13 @@ class MailMachine(RuleBasedStateMachine):
         """Nothing is done about it until somebody looks."""
         self.clock.advance(milliseconds)
         self.model.advance(milliseconds)
+
+    @rule(agent=names, seated=st.booleans(), times=st.integers(2, 6))
+    def fail_again_and_again(self, agent: str, seated: bool, times: int) -> None:
+        """Take all there is and let the leases run out."""
+        for _ in range(times):
+            self.receive(agent, seated, 4)
+            self.time_passes(LEASE_MS)
 
     @rule()
     def sweep(self) -> None:

@@ -111,7 +111,10 @@ def check_actor(db: apsw.Connection, actor: Actor, now: int) -> ActorState:
     Raises:
         NotRegistered, SessionSuperseded, SessionEnded: it may not.
     """
-    row = one(db, _SQL["actor_row"], {"agent": actor.agent, "session": actor.session})
+    if actor.session is None:
+        row = one(db, _SQL["attached_actor_row"], {"agent": actor.agent})
+    else:
+        row = one(db, _SQL["actor_row"], {"agent": actor.agent, "session": actor.session})
     if row is not None and row[0] is not None and actor.session is not None:
         raise SessionEnded(f"{actor.agent} was unregistered, which ended this session.")
     if row is None or row[0] is not None:

@@ -56,6 +56,10 @@ FROM agents a
 LEFT JOIN sessions s ON s.id = :session
 WHERE a.name = :agent;
 
+-- name: attached_actor_row
+-- The same for an actor without a session.
+SELECT unregistered_at, role, ephemeral, NULL, NULL, NULL FROM agents WHERE name = :agent;
+
 -- name: session_row
 -- One session of any state.
 SELECT id, agent, state, client, client_session, process, folder,
