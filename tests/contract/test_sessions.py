@@ -312,3 +312,13 @@ def test_a_session_learns_later_what_its_client_calls_it(world: World) -> None:
     found = world.agents.find_client_session("c-9")
     assert found is not None
     assert (found.id, found.client_session) == (ada.session, "c-9")
+
+
+def test_an_expired_session_is_live_again_once_its_successor_missed_its_beats_too(world: World) -> None:
+    first = world.seat("ada")
+    world.clock.advance(SESSION_TTL_MS)
+    world.seat("ada")
+    world.clock.advance(SESSION_TTL_MS)
+    assert world.agents.get("ada").session is None  # nobody holds the name
+    assert world.agents.beat(first.session or "").state == "live"
+    assert [session.id for session in world.agents.sessions()] == [first.session]

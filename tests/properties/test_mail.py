@@ -57,8 +57,11 @@ class MailMachine(RuleBasedStateMachine):
         if actor.session is not None:
             self.model.acts(self.model.inboxes[actor.agent])
 
-    def _pick(self, index: int, agent: str | None = None) -> Delivery | None:
+    def _pick(self, index: int, agent: str | None = None, likely: str = "leased") -> Delivery | None:
+        """Any delivery, but mostly one in the state where something can come of it."""
         pool = [one for one in self.model.deliveries.values() if agent in (None, one.agent)]
+        if index % 3:
+            pool = [one for one in pool if one.state == likely] or pool
         return pool[index % len(pool)] if pool else None
 
     def _code(self, act: Any) -> str:
@@ -198,7 +201,7 @@ class MailMachine(RuleBasedStateMachine):
     @rule(index=indexes)
     def retry(self, index: int) -> None:
         """Any message: only dead letters go back, within the bound."""
-        picked = self._pick(index)
+        picked = self._pick(index, likely="dead")
         if picked is None:
             return
         dead = [
@@ -221,7 +224,7 @@ class MailMachine(RuleBasedStateMachine):
     @rule(index=indexes)
     def purge(self, index: int) -> None:
         """Any delivery: only a dead letter can be purged."""
-        one = self._pick(index)
+        one = self._pick(index, likely="dead")
         if one is None:
             return
         code = self._code(lambda: self.store.mail.purge((one.id,), agent=one.agent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 
@@ -15,14 +16,6 @@ from hubbub.names import check_name, nearest
 from hubbub.stores import open_store
 
 ERAS = ("auto", "legacy")
-
-
-class _Stopped(BaseException):
-    """A signal asked the server to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
@@ -44,22 +37,27 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
     if agent:
         check_name(agent)
     bus = Bus(open_store(bus_url))
+    stopped = _end_input_on_signals()
+    modern = era == "auto"
+    Server(bus, LineReader(0), LineWriter(1), agent=agent or None, tools=chosen, modern=modern).run()
+    return 128 + stopped[0] if stopped else 0
+
+
+def _end_input_on_signals() -> list[int]:
+    """Have SIGTERM, SIGINT and SIGHUP end the input, as a client that left does; the list tells which came.
+
+    An exception raised by a handler could come out anywhere, and be swallowed there.
+    """
+    stopped: list[int] = []
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        os.dup2(nothing, 0)
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _stop)
-    server = Server(
-        bus, LineReader(0), LineWriter(1), agent=agent or None, tools=chosen, modern=era == "auto"
-    )
-    try:
-        server.run()
-    except _Stopped as stopped:
-        return 128 + stopped.number
-    return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    for again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(again, signal.SIG_IGN)
-    raise _Stopped(number)
+        signal.signal(number, stop)
+    return stopped
 
 
 def _chosen(text: str) -> tuple[Tool, ...]:
