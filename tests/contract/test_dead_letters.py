@@ -46,12 +46,17 @@ def test_dead_letters_include_what_fell_due(world: World, agent: str | None) -> 
 
 
 @BOTH
+@pytest.mark.parametrize("why", ["expired", "used up"])
 def test_what_fell_due_can_be_retried_and_purged_at_once(
-    world: World, way: Callable[[World, tuple[str, ...]], int]
+    world: World, way: Callable[[World, tuple[str, ...]], int], why: str
 ) -> None:
     ada, _ = world.agents_named("ada", "bob")
-    sent = world.send(ada, "bob", ttl_ms=1000).id
-    world.clock.advance(1000)
+    if why == "expired":
+        sent = world.send(ada, "bob", ttl_ms=1000).id
+        world.clock.advance(1000)
+    else:
+        sent = world.send(ada, "bob").id
+        world.use_up("bob", sent)
     assert way(world, (sent,)) == 1
 
 
