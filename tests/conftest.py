@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In a full run (``HUBBUB_FULL``, set by ``.ci/run``) nothing may be skipped."""
+    report = yield
+    if report.skipped and os.environ.get("HUBBUB_FULL"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in a full run: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,8 @@ CLIENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def missing(what: str, how: str) -> NoReturn:
-    """Skip the test, or fail it in a full run."""
-    line = f"{what} is missing; to run this test: {how}"
-    if os.environ.get("HUBBUB_FULL"):
-        pytest.fail(line)
-    pytest.skip(line)
+    """Skip the test; in a full run ``tests/conftest.py`` turns that into a failure."""
+    pytest.skip(f"{what} is missing; to run this test: {how}")
 
 
 def client_path() -> str:

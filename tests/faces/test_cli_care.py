@@ -15,6 +15,7 @@ import hubbub
 from hubbub.faces.cli.arguments import build_parser
 from hubbub.faces.cli.catalogue import COMMANDS
 from tests.faces.cli_support import DEADLINE, Cli, end
+from tests.needs import missing
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_other_shells_take_their_script(cli: Cli, shell: str) -> None:
     for name in COMMANDS:
         assert name in script["script"]
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed: its script was made, but not run")
+        missing(f"the shell {shell}", f"install the package {shell}; its script was made, but not run")
     subprocess.run([shell, "-c", script["script"]], check=True, timeout=DEADLINE, capture_output=True)
 
 

@@ -62,9 +62,13 @@ class Members:
             HubbubError: it can't be registered now.
         """
         with self._lock:
-            if self._default is None:
-                self._default = self._join_by_itself()
-            return self._default
+            member = self._default
+            if member is not None and not (member.lost and member.made_up):
+                return member
+            if member is not None:
+                self._members.pop(member.seat.agent.name, None)
+            self._default = member = self._join_by_itself()
+            return member
 
     def current(self) -> Member | None:
         """The member that acts when none is named, if there is one."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hubbub.clock import spoken
 from hubbub.errors import NameTaken, SessionEnded, SessionSuperseded
 from hubbub.model import (
@@ -18,8 +16,9 @@ from hubbub.model import (
     Session,
 )
 from hubbub.stores.sqlite import due
+from hubbub.stores.sqlite.actors import admit, check_actor, revive
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, one, revive, seq_of, unknown_agent
+from hubbub.stores.sqlite.core import Core, add_event, one, seq_of, unknown_agent
 from hubbub.stores.sqlite.looking import catch_up, catch_up_all
 from hubbub.stores.sqlite.rows import agent_of, session_of
 from hubbub.stores.sqlite.statements import statements
@@ -68,7 +67,7 @@ class SqliteAgents:
                 due.end_session(tx, row[12], name, now, "ended", "unregistered")
             if delete_mail:
                 _delete_mail(tx, name, now, actor)
-            _unregister(tx, name, now, actor, {"mail_deleted": True} if delete_mail else None)
+            due.unregister(tx, name, now, actor, {"mail_deleted": True} if delete_mail else None)
             return agent
 
     def release_name(self, name: str, why: str) -> Session | None:
@@ -130,9 +129,7 @@ class SqliteAgents:
             if row is None or row[2] != "live":
                 return
             due.end_session(tx, session, row[1], now, "ended", why, never_left)
-            agent = one(tx.db, _SQL["agent_row"], {"name": row[1]})
-            if agent is not None and agent[11] and agent[10] is None:
-                _unregister(tx, row[1], now, None, {"why": "a made-up name that was not used"})
+            due.give_back_unused_name(tx, row[1], now)
 
     def identify(self, session: str, client_session: str) -> None:
         """Keep a client's session id."""
@@ -226,12 +223,6 @@ def _open_session(tx: Write, name: str, session: NewSession, now: int) -> None:
     add_event(
         tx.db, now, "session_opened", Actor(name, session.id), agent=name, detail={"client": session.client}
     )
-
-
-def _unregister(tx: Write, name: str, now: int, actor: Actor | None, detail: dict[str, Any] | None) -> None:
-    tx.db.execute(_SQL["unregister_agent"], {"name": name, "now": now})
-    add_event(tx.db, now, "agent_unregistered", actor, agent=name, detail=detail)
-    tx.ring("agents")
 
 
 def _delete_mail(tx: Write, name: str, now: int, actor: Actor | None) -> None:

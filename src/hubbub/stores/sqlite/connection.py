@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 import apsw
 
@@ -71,6 +72,11 @@ class Connection:
         """Close both."""
         self.db.close(True)
         self.turn.close()
+
+    def __del__(self) -> None:
+        # Reached when its thread ended: a thread's connection goes with it.
+        with suppress(Exception):
+            self.close()
 
 
 def _open(path: str, busy_timeout_ms: int) -> apsw.Connection:
@@ -199,13 +205,13 @@ def _translated(error: BaseException, path: str) -> BaseException:
 
 
 class Connections:
-    """A connection for each thread that asks, kept open until the store is closed."""
+    """A connection for each thread that asks, kept open until the thread ends or the store is closed."""
 
     def __init__(self, path: str, busy_timeout_ms: int) -> None:
         self.path = path
         self._timeout = busy_timeout_ms
         self._mine = threading.local()
-        self._all: list[Connection] = []
+        self._all: WeakSet[Connection] = WeakSet()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -222,12 +228,12 @@ class Connections:
             raise translate(error, self.path) from None
         self._mine.connection = found
         with self._lock:
-            self._all.append(found)
+            self._all.add(found)
         return found
 
     def close(self) -> None:
         """Close all. No other thread may be using its connection."""
         with self._lock:
             self._closed = True
-            while self._all:
-                self._all.pop().close()
+            for connection in list(self._all):
+                connection.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hubbub.clock import to_iso
 from hubbub.model import MAX_DELIVERIES, Actor
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import add_event
+from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.rows import with_reason
 from hubbub.stores.sqlite.statements import statements
 
@@ -102,6 +104,7 @@ def expire_sessions(tx: Write, now: int) -> int:
     rows = list(tx.db.execute(_AGENTS["overdue_sessions"], {"now": now}))
     for session, agent in rows:
         end_session(tx, session, agent, now, "expired", "no beat in time")
+        give_back_unused_name(tx, agent, now)
     return len(rows)
 
 
@@ -116,3 +119,17 @@ def end_session(
     add_event(tx.db, now, event, Actor(agent, session), agent=agent, detail={"why": why})
     # The session itself may be waiting for mail: it must learn that it lost the name.
     tx.ring("agents", f"inbox/{agent}")
+
+
+def give_back_unused_name(tx: Write, name: str, now: int) -> None:
+    """Take a made-up name off the bus whose session is over and that neither sent nor was sent anything."""
+    agent = one(tx.db, _AGENTS["agent_row"], {"name": name})
+    if agent is not None and agent[11] and agent[10] is None:
+        unregister(tx, name, now, None, {"why": "a made-up name that was not used"})
+
+
+def unregister(tx: Write, name: str, now: int, actor: Actor | None, detail: dict[str, Any] | None) -> None:
+    """The name leaves the bus; its row stays for its mail."""
+    tx.db.execute(_AGENTS["unregister_agent"], {"name": name, "now": now})
+    add_event(tx.db, now, "agent_unregistered", actor, agent=name, detail=detail)
+    tx.ring("agents")

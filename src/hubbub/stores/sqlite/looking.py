@@ -11,7 +11,7 @@ from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, one, unknown_agent
 from hubbub.stores.sqlite.due import do_due_of, expire_messages, expire_sessions, take_back_due
 from hubbub.stores.sqlite.receiving import hand_out_values
-from hubbub.stores.sqlite.rows import delivery_of, message_of, reasons_of
+from hubbub.stores.sqlite.rows import delivery_of, load, message_of, reasons_of
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
@@ -60,13 +60,11 @@ def readable(db: apsw.Connection, id_: str, reader: str | None) -> Row:
     row = one(db, _SQL["message_row"], {"seq": parsed[0]}) if parsed else None
     if parsed is None or row is None or row[1] != parsed[1]:
         raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
-    if reader is not None and row[2] != reader:
-        mine = one(db, _SQL["delivery_row"], {"agent": reader, "message": row[0]})
-        if mine is None:
-            raise NotYourMessage(
-                f"{id_} was neither sent by {reader} nor to it.",
-                hint="Only its sender and its recipients can read a message.",
-            )
+    if reader is not None and row[2] != reader and reader not in load(row[3]):
+        raise NotYourMessage(
+            f"{id_} was neither sent by {reader} nor to it.",
+            hint="Only its sender and its recipients can read a message.",
+        )
     return row
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hubbub.errors import InboxFull, NotDead
 from hubbub.model import Actor, Delivery, Draft, Filter, Handout, Message, Page, Receipt, Sent
 from hubbub.stores.sqlite import looking, receiving, sending
+from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Write
-from hubbub.stores.sqlite.core import Core, add_event, admit, one
+from hubbub.stores.sqlite.core import Core, add_event, one
 from hubbub.stores.sqlite.due import expire_messages, take_back_due
 from hubbub.stores.sqlite.statements import statements
 

@@ -12,8 +12,9 @@ from hubbub.errors import (
 )
 from hubbub.model import LEASE_MS, Actor, Delivery, Filter, Handout
 from hubbub.names import PRIORITIES, parse_message_id
+from hubbub.stores.sqlite.actors import admit, check_actor, refuse_publisher
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, add_event, admit, check_actor, once, one, refuse_publisher, seq_of
+from hubbub.stores.sqlite.core import Core, add_event, once, one, seq_of
 from hubbub.stores.sqlite.due import do_due_of, give_back
 from hubbub.stores.sqlite.rows import delivery_of
 from hubbub.stores.sqlite.sending import find_message, settle_one

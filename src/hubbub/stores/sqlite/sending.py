@@ -17,8 +17,9 @@ from hubbub.errors import (
 )
 from hubbub.model import Actor, Draft, Sent
 from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
+from hubbub.stores.sqlite.actors import ActorState, admit
 from hubbub.stores.sqlite.connection import Write
-from hubbub.stores.sqlite.core import ActorState, Core, add_event, admit, dump, near_hint, once, one, seq_of
+from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
 
