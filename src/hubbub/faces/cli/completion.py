@@ -55,6 +55,7 @@ complete -o default -F _hubbub hubbub
 _ZSH = """\
 #compdef hubbub
 # Completion of hubbub for zsh. Load it with: eval "$(hubbub completion zsh)"
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u; }
 autoload -Uz bashcompinit && bashcompinit
 """
 
