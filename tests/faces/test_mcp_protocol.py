@@ -157,7 +157,7 @@ def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "alice") as server:
         server.use("list_agents")
         server.process.send_signal(number)
-        assert server.process.wait(10) == 128 + number
+        assert server.process.wait(DEADLINE) == 128 + number
         assert bus.agents.get("alice").session is None
 
 
@@ -231,14 +231,14 @@ def test_changes_of_a_resource_are_told(tmp_path: Path, era: str) -> None:
     async def older(client: Client, told: anyio.Event) -> None:
         await client.subscribe_resource("hubbub://inbox")
         await use(client, "send_message", to="alice", body="ding")
-        with anyio.fail_after(10):
+        with anyio.fail_after(DEADLINE):
             await told.wait()
         await client.unsubscribe_resource("hubbub://inbox")
 
     async def newer(client: Client) -> None:
         async with client.listen(resource_subscriptions=["hubbub://inbox"]) as subscription:
             await use(client, "send_message", to="alice", body="ding")
-            with anyio.fail_after(10):
+            with anyio.fail_after(DEADLINE):
                 async for event in subscription:
                     assert str(getattr(event, "uri", "")) == "hubbub://inbox"
                     return
@@ -321,7 +321,7 @@ def test_progress_reaches_the_client_only_if_it_gave_a_token(
         ask(2)
         assert json.loads(answers.readline())["id"] == 2
         os.close(from_client)
-        thread.join(10)
+        thread.join(DEADLINE)
         assert not thread.is_alive()
     os.close(to_server)
     os.close(from_server)

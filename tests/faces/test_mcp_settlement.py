@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import hubbub
-from tests.faces.mcp_support import RawServer, bus_at
+from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
 
 
 def state_of(bus: hubbub.bus.Bus, id_: str) -> str:
@@ -91,7 +91,7 @@ def test_a_server_killed_with_mail_in_hand_loses_nothing(tmp_path: Path) -> None
             id_ = sent(bus, "bob")
             bob.use("receive_messages")
             bob.process.send_signal(signal.SIGKILL)
-            bob.process.wait(10)
+            bob.process.wait(DEADLINE)
         with RawServer(bus_at(tmp_path), "bob") as bob:
             (message,) = bob.use("receive_messages")["messages"]
         assert (message["id"], message["redelivered"], message["delivery_count"]) == (id_, True, 2)

@@ -11,7 +11,7 @@ import pytest
 
 import hubbub
 from mcp import Client
-from tests.faces.mcp_support import ERAS, bus_at, over_client, refused, text_of, use
+from tests.faces.mcp_support import DEADLINE, ERAS, bus_at, over_client, refused, text_of, use
 
 pytestmark = pytest.mark.parametrize("era", ERAS)
 
@@ -181,7 +181,7 @@ def test_a_waiting_receive_holds_up_no_other_call(era: str, tmp_path: Path) -> N
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            with anyio.fail_after(10):
+            with anyio.fail_after(DEADLINE):
                 for _ in range(20):
                     await use(alice, "list_agents")
                 await use(alice, "send_message", to="alice", body="wake up")
