@@ -20,6 +20,7 @@ from hubbub.faces.mcp.lines import LineReader, LineWriter
 from hubbub.faces.mcp.server import Server
 from mcp import Client, StdioServerParameters
 from tests.faces.mcp_support import (
+    DEADLINE,
     ENVELOPE,
     RawServer,
     bus_at,
