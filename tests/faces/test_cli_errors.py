@@ -317,3 +317,40 @@ def test_errors_in_json_are_the_one_answer(cli: Cli) -> None:
         answer = cli.run(*words)
         assert answer.err == ""
         assert set(json.loads(answer.out)) == {"error"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["who", "--bus", ""],
+        ["--bus", "", "who"],
+        ["--bus=", "who"],
+        ["who", "--as", ""],
+        ["--as", "", "receive"],
+        ["receive", "--as="],
+        ["mcp", "--agent", ""],
+        ["--as"],
+        ["--bus"],
+        ["--json", "--no-color", "--bus"],
+    ],
+)
+def test_an_option_without_its_value_does_not_choose_the_default(cli: Cli, words: list[str]) -> None:
+    answer = cli.run(*words, agent="alice")
+    assert answer.status == 2
+    if "--json" in words:
+        assert answer.json["error"]["code"] == "USAGE"
+    else:
+        assert (answer.code, answer.out) == ("USAGE", "")
+
+
+def test_a_body_that_begins_with_a_dash(cli: Cli) -> None:
+    for words in (["send", "bob", "-hello"], ["send", "bob", "--hello"], ["send", "bob", "-zzz"]):
+        answer = cli.run(*words, agent="alice")
+        assert (answer.status, answer.code) == (2, "USAGE"), words
+        hint = 'Put -- before a text that begins with a dash: hubbub send bob -- "-hello"'
+        assert answer.err.splitlines()[1].strip() == hint
+    refused = cli.run("reply", "m1abcde", "-no", agent="alice")
+    assert refused.err.endswith('hubbub reply ID -- "-hello"\n')
+    assert "--" not in cli.run("send", "bob", "x", "extra", agent="alice").err.replace("--help", "")
+    assert cli.run("send", "bob", "--", "-hello", agent="alice").status == 0
+    assert cli.run("receive", "--json", agent="bob").json["messages"][0]["body"] == "-hello"

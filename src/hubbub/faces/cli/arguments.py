@@ -42,8 +42,17 @@ class Parser(argparse.ArgumentParser):
             from hubbub.names import nearest
 
             near = nearest(unknown, self._option_string_actions, 1)
-            hint = f"Did you mean {near[0]}? {hint}" if near else hint
+            hint = f"Did you mean {near[0]}? {hint}" if near else self._hint(message, hint)
+        else:
+            hint = self._hint(message, hint)
         raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=hint)
+
+    def _hint(self, message: str, otherwise: str) -> str:
+        taken_for_option = message.startswith("unrecognized arguments: -") or "explicit argument" in message
+        if not taken_for_option or not any(action.dest == "body" for action in self._actions):
+            return otherwise
+        to = "ID" if self.prog.endswith(" reply") else "bob"
+        return f'Put -- before a text that begins with a dash: {self.prog} {to} -- "-hello"'
 
     def print_help(self, file: object = None) -> None:
         """Hand the help to ``write``."""
@@ -93,12 +102,19 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
 def add_global_options(parser: argparse.ArgumentParser) -> None:
     """What every command takes."""
     group = parser.add_argument_group("options of every command")
-    group.add_argument("--bus", metavar="URL", help="the bus to use")
+    group.add_argument("--bus", type=filled, metavar="URL", help="the bus to use")
     group.add_argument(
-        "--as", dest="as_agent", metavar="NAME", help="the agent to act for; else HUBBUB_AGENT"
+        "--as", dest="as_agent", type=filled, metavar="NAME", help="the agent to act for; else HUBBUB_AGENT"
     )
     group.add_argument("--json", action="store_true", help="answer in JSON, errors too")
     group.add_argument("--no-color", action="store_true", help="plain text on a terminal, too")
+
+
+def filled(text: str) -> str:
+    """A text that is not empty: an unset variable of a script must not choose the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("the value is empty")
+    return text
 
 
 def seconds(text: str) -> float:
@@ -285,7 +301,7 @@ def _doctor(parser: Parser) -> None:
 
 def _mcp(parser: Parser) -> None:
     add = parser.add_argument
-    add("--agent", dest="as_agent", metavar="NAME", help="the same as --as")
+    add("--agent", dest="as_agent", type=filled, metavar="NAME", help="the same as --as")
     add("--tools", default="mail", metavar="SETS", help="which toolsets to offer, with commas between (mail)")
     add(
         "--era",

@@ -115,7 +115,11 @@ def _split(words: list[str]) -> tuple[list[str], str, list[str]]:
     while position < len(words):
         word = words[position]
         if word in _WITH_VALUE:
+            if not any(words[position + 1 : position + 2]):
+                raise UsageError(f"{word} needs a value.", hint="Run: hubbub --help")
             position += 2
+        elif word in ("--bus=", "--as="):
+            raise UsageError(f"{word} needs a value.", hint="Run: hubbub --help")
         elif word in _FLAGS or word.startswith(("--bus=", "--as=")):
             position += 1
         else:
