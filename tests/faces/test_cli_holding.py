@@ -99,6 +99,31 @@ def test_a_full_device_loses_nothing(cli: Cli) -> None:
     assert shell(cli, "$H who >/dev/full").returncode == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("to", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("flag", ["", "--json"])
+def test_what_was_done_is_told_when_the_answer_is_lost(cli: Cli, to: str, flag: str) -> None:
+    done = shell(cli, f"$H --as alice send bob 'only once' {flag} {to}")
+    assert done.returncode == 1
+    with cli.bus() as bus:
+        (delivery,) = bus.mail.peek("bob").deliveries
+    id_ = delivery.message.id
+    assert f"It was done all the same: Sent {id_} to bob." in done.stderr.decode()
+    for words, told in (
+        (f"--as bob reply {id_} yes", f"to alice. Settled {id_}."),
+        ("register carol", "Registered carol (both)."),
+        ("unregister carol", "Unregistered carol."),
+        ("backup copy.db", "copy.db: "),
+    ):
+        done = shell(cli, f"$H {words} {flag} {to}")
+        assert done.returncode == 1
+        assert "It was done all the same: " in done.stderr.decode()
+        assert told in done.stderr.decode()
+    changed_nothing = shell(cli, f"$H who {flag} {to}")
+    assert changed_nothing.returncode == 1
+    assert b"done all the same" not in changed_nothing.stderr
+
+
 def test_other_commands_end_quietly_when_their_reader_left(cli: Cli) -> None:
     with cli.bus() as bus:
         actor = bus.agents.attach("alice")

@@ -77,6 +77,11 @@ class Context:
             for line in lines:
                 self.output.line(line)
 
+    def done(self, value: dict[str, Any], *lines: str) -> None:
+        """Answer as :meth:`show`, with what was changed: that is told even if the answer can't be written."""
+        self.output.done = " ".join(lines)
+        self.show(value, *lines)
+
     def confirm(self, what: str) -> bool:
         """Ask a person on the terminal before ``what``, which can't be undone.
 

@@ -56,8 +56,13 @@ def main(words: list[str]) -> int:
         status = _dispatch(words, output)
         output.flush()
         return status
-    except ReaderGone:
-        return EXIT_PIPE
+    except OutputFailed as failure:
+        if output.done:  # else a caller would take it for undone, and do it once more
+            failure.hint = f"It was done all the same: {output.done}"
+        elif isinstance(failure, ReaderGone):
+            return EXIT_PIPE
+        _report(failure, output)
+        return EXIT_PIPE if isinstance(failure, ReaderGone) else failure.exit_status
     except HubbubError as error:
         return _report(error, output)
     except Exception as error:

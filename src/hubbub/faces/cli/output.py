@@ -31,6 +31,8 @@ class Output:
         """An answer in JSON was begun: anything more would be a second one."""
         self.written = 0
         """Bytes that have left this process."""
+        self.done = ""
+        """What the command has changed, in words: it stays changed if the answer can't be written."""
         self._parts: list[str] = []
 
     def line(self, text: str = "") -> None:

@@ -30,7 +30,7 @@ def register(context: Context) -> int:
         if made.created
         else f"{agent.name} is up to date ({agent.role})."
     )
-    context.show({"agent": agent_dict(agent), "created": made.created}, told + waiting)
+    context.done({"agent": agent_dict(agent), "created": made.created}, told + waiting)
     return 0
 
 
@@ -49,7 +49,7 @@ def unregister(context: Context) -> int:
             return EXIT_FAILED
     agent = agents.unregister(given.name, delete_mail=given.delete_mail)
     fate = "Its mail was deleted." if given.delete_mail else "Its mail is kept for when it comes back."
-    context.show(
+    context.done(
         {"unregistered": agent.name, "mail_deleted": given.delete_mail}, f"Unregistered {agent.name}. {fate}"
     )
     return 0
@@ -60,5 +60,5 @@ def _release_name(context: Context, name: str) -> int:
     told = (
         f"Ended session {held.id} of {name}; the name is free." if held else f"No live session holds {name}."
     )
-    context.show({"name": name, "released": None if held is None else session_dict(held)}, told)
+    context.done({"name": name, "released": None if held is None else session_dict(held)}, told)
     return 0

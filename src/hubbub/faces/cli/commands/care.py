@@ -25,7 +25,7 @@ def backup(context: Context) -> int:
         raise BackupFailed(
             f"{path} was written, but its check found: {problems[0].what}", hint="Run: hubbub doctor"
         )
-    context.show(
+    context.done(
         {"file": path, "bytes": size, "checked": True},
         f"Wrote {safe_line(path)}: {render.size(size)}, checked.",
     )

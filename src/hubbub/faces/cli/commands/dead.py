@@ -106,7 +106,7 @@ def _answer(context: Context, key: str, done: int, one: str, many: str) -> int:
     told = (
         f"{render.plural(done, 'dead letter')} {one if done == 1 else many}." if done else "No dead letters."
     )
-    context.show({key: done}, told)
+    context.done({key: done}, told)
     return 0
 
 

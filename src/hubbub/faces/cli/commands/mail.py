@@ -48,10 +48,10 @@ def ack(context: Context) -> int:
         raise InvalidArgument("Name at least one message by its id.")
     if given.release:
         done = context.bus.mail.release(actor, ids, delay=given.delay, key=given.key)
-        context.show({"released": list(done)}, f"Gave back {', '.join(done)}.")
+        context.done({"released": list(done)}, f"Gave back {', '.join(done)}.")
     else:
         done = context.bus.mail.acknowledge(actor, ids, key=given.key)
-        context.show({"settled": list(done)}, f"Settled {', '.join(done)}.")
+        context.done({"settled": list(done)}, f"Settled {', '.join(done)}.")
     return 0
 
 
@@ -72,5 +72,5 @@ def _sent(context: Context, sent: Sent) -> int:
     lines = [f"Sent {sent.id} to {', '.join(sent.recipients)}.{again}"]
     if sent.settled:
         lines.append(f"Settled {sent.settled}.")
-    context.show(sent_dict(sent), *lines)
+    context.done(sent_dict(sent), *lines)
     return 0
