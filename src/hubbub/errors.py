@@ -226,7 +226,7 @@ class DemoUnavailable(HubbubError):
     """The demonstration needs the official MCP client, which is not installed."""
 
     code = "DEMO_UNAVAILABLE"
-    default_hint = "Install it with: pip install 'hubbub[demo]'"
+    default_hint = "From the project's folder: pip install '.[demo]'"
 
 
 class Cancelled(HubbubError):
@@ -274,6 +274,14 @@ class BusUnusable(StoreError):
     code = "BUS_UNUSABLE"
     exit_status = EXIT_PERSON
     default_hint = "Name a file in a folder that your user may write: --bus sqlite:///path/bus.db"
+
+
+class BusNotFound(StoreError):
+    """There is no bus where one was looked for, and the command does not make one."""
+
+    code = "BUS_NOT_FOUND"
+    exit_status = EXIT_NOT_FOUND
+    default_hint = "Check the path, or make one: hubbub register NAME"
 
 
 class BusNotHubbub(StoreError):

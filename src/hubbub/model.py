@@ -99,6 +99,8 @@ class Agent(NamedTuple):
     session: Session | None
     """The live session that holds the name, if any: then the agent is online."""
     last_seen_at: int | None
+    ephemeral: bool = False
+    """The name was made up by a server, and has neither sent nor been sent anything yet."""
 
 
 class Registration(NamedTuple):

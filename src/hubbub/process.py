@@ -19,7 +19,8 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """The start time of ``pid`` in clock ticks since boot (field 22 of proc(5) stat), if there."""
+    """The start time of ``pid`` in clock ticks since boot (field 22 of proc(5) stat); None when it
+    can't be read, ``ended`` for a process that only waits to be collected."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             stat = file.read()
@@ -28,7 +29,7 @@ def _started(pid: int) -> str | None:
     # The second field is the command in brackets and may itself hold blanks and brackets.
     fields = stat.rpartition(")")[2].split()
     state, started = fields[0], fields[19]
-    return None if state in "ZX" else started
+    return "ended" if state in "ZX" else started
 
 
 def _host() -> str:
@@ -41,31 +42,36 @@ def _host() -> str:
 
 
 def this_process() -> str:
-    """The name of this process: ``host/boot/pid/start``."""
+    """The name of this process: ``host/boot/pid/start``; ``-`` stands for what can't be read."""
     pid = os.getpid()
-    return f"{_host()}/{_boot()}/{pid}/{_started(pid) or '-'}"
+    if pid not in _known:
+        _known.clear()
+        _known[pid] = f"{_host()}/{_boot()}/{pid}/{_started(pid) or '-'}"
+    return _known[pid]
+
+
+_known: dict[int, str] = {}
 
 
 def is_gone(process: str) -> bool:
     """True only when ``process`` surely ended: same host, and no such process any more.
 
-    A process of another host or of another container's boot is never called gone.
+    What can't be read (a sandbox, no descriptors left, another container) is no evidence.
     """
     parts = process.split("/")
     if len(parts) != 4 or not parts[2].isdigit() or sys.platform == "win32":
         return False
     host, boot, pid, started = parts[0], parts[1], int(parts[2]), parts[3]
     here = this_process().split("/")
-    if host != here[0]:
+    if host != here[0] or "-" in (boot, here[1], here[3]):
         return False
     if boot != here[1]:
         return True
-    if os.path.isdir("/proc/self"):
-        return _started(pid) != started
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except OSError:
-        return False
-    return False
+        pass  # another user's: it is there
+    now = _started(pid)
+    return "-" not in (started, now or "-") and now != started

@@ -12,9 +12,27 @@ _UNSAFE = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)
 _UNSAFE[0x7F] = "\u2421"
 for _first, _last in ((0x80, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF)):
     _UNSAFE.update(dict.fromkeys(range(_first, _last + 1), "\ufffd"))
-for _single in (0x061C, 0x200B, 0x2060, 0xFEFF):
-    _UNSAFE[_single] = "\ufffd"
-_UNSAFE.update(dict.fromkeys(range(0xE0000, 0xE0080), "\ufffd"))  # "tag" letters: invisible text
+for _first, _last in (
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200B),
+    (0x2060, 0x2065),
+    (0x206A, 0x206F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF9, 0xFFFB),
+    (0xE0000, 0xE007F),
+):
+    _UNSAFE.update(dict.fromkeys(range(_first, _last + 1), "\ufffd"))
+# Selectors of a letter's variant belong to emoji, and a row of them can spell out a hidden text: left out.
+for _first, _last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)):
+    _UNSAFE.update(dict.fromkeys(range(_first, _last + 1), ""))
 
 _ONE_LINE = {**_UNSAFE, 9: " ", 10: "\u2424"}
 

@@ -117,7 +117,7 @@ def test_next_due_is_when_a_delayed_message_can_next_be_had(world: World) -> Non
     sent = world.send(ada, "bob").id
     world.take(bob)
     at = world.store.now() + 7000
-    world.mail.release(bob, (sent,), not_before=at)
+    world.mail.release(bob, (sent,), delay_ms=7000)
     handout = world.mail.receive(bob)
     assert handout == ((), 1, at)
     world.clock.advance(6999)

@@ -164,7 +164,7 @@ def test_a_delayed_message_is_not_seen_before_its_time(world: World) -> None:
     ada, bob = world.agents_named("ada", "bob")
     first, second = world.send(ada, "bob").id, world.send(ada, "bob").id
     world.take(bob)
-    world.mail.release(bob, (first,), not_before=world.store.now() + 1000)
+    world.mail.release(bob, (first,), delay_ms=1000)
     assert [one.message.id for one in world.mail.peek("bob").deliveries] == [second]
     assert world.take(bob, limit=5) == [second]
     world.clock.advance(1000)

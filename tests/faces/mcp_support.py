@@ -89,6 +89,11 @@ async def text_of(client: Client, tool: str, **given: Any) -> str:
     return str(getattr(result.content[0], "text", ""))
 
 
+def cancellation(request: dict[str, Any]) -> dict[str, Any]:
+    """The notification that cancels a request."""
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request["id"]}}
+
+
 class RawServer:
     """One server, driven line by line."""
 
@@ -138,6 +143,10 @@ class RawServer:
     def call(self, tool: str, **given: Any) -> dict[str, Any]:
         """A ``tools/call`` request, not sent yet."""
         return self.request("tools/call", {"name": tool, "arguments": given})
+
+    def cancel(self, request: dict[str, Any]) -> None:
+        """Cancel a request."""
+        self.send(cancellation(request))
 
     def read(self, seconds: float = DEADLINE) -> dict[str, Any]:
         """The next line, which must come in time."""

@@ -266,7 +266,7 @@ def test_changes_of_a_resource_are_told(tmp_path: Path, era: str) -> None:
 
 def test_a_subscription_to_nothing_is_refused_or_left_out(tmp_path: Path) -> None:
     with RawServer(bus_at(tmp_path), "alice") as server:
-        assert server.ask("resources/subscribe", {"uri": "hubbub://other"})["error"]["code"] == -32602
+        assert server.ask("resources/subscribe", {"uri": "hubbub://other"})["error"]["code"] == -32002
         request = server.request(
             "subscriptions/listen", {"_meta": ENVELOPE, "notifications": {"toolsListChanged": True}}
         )
@@ -351,3 +351,49 @@ def test_two_servers_of_both_eras_on_one_bus(tmp_path: Path) -> None:
             assert bob.use("receive_messages", wait_seconds=10)["messages"][0]["body"] == "across eras"
 
     over_client(bus_at(tmp_path), "auto", ["alice"], play)
+
+
+def test_a_subscription_follows_the_agent_to_its_new_name(tmp_path: Path) -> None:
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), hello=False) as server:
+        server.hello("claude-code")
+        server.ask("resources/subscribe", {"uri": "hubbub://inbox"})
+        server.use("register_agent", name="alice")
+        told = server.read()  # the inbox of another name is another inbox
+        assert told["method"] == "notifications/resources/updated"
+        bus.agents.register("sender")
+        bus.mail.send(bus.agents.attach("sender"), bus.mail.draft("alice", "ding"))
+        assert server.read()["params"] == {"uri": "hubbub://inbox"}
+
+
+def test_a_listen_that_is_cancelled_at_once_tells_nothing(tmp_path: Path) -> None:
+    with RawServer(bus_at(tmp_path), "alice", hello=False) as server:
+        modern(server, "server/discover")
+        wanted = {"resourceSubscriptions": ["hubbub://inbox"]}
+        listen = server.request("subscriptions/listen", {"_meta": ENVELOPE, "notifications": wanted})
+        cancel = {
+            "jsonrpc": "2.0",
+            "method": "notifications/cancelled",
+            "params": {"requestId": listen["id"]},
+        }
+        server.send(listen, cancel)
+        assert server.read()["method"] == "notifications/subscriptions/acknowledged"
+        modern(server, "tools/call", name="send_message", arguments={"to": "alice", "body": "ding"})
+        assert server.quiet()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"2.0","id":5,"method":"resources/read","params":{"uri":"\\ud800"}}\n',
+        b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}\n',
+        b'{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"\\ud800"}}\n',
+        b'{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"read_thread","arguments":{"thread":"m1aaaaa","after":1e30}}}\n',
+    ],
+)
+def test_half_a_character_hurts_no_one(tmp_path: Path, line: bytes) -> None:
+    with RawServer(bus_at(tmp_path), "alice") as server:
+        server.write(line)
+        answer = server.read()
+        assert answer.get("error", {}).get("code") != -32603
+        for _ in range(5):
+            assert server.use("list_agents")["you"] == "alice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import hubbub
@@ -162,3 +163,93 @@ def test_a_takeover_fences_out_the_older_server_even_while_it_waits(tmp_path: Pa
         # The older one can go on under another name.
         assert old.use("register_agent", name="robert")["default"] is True
         assert old.use("list_agents")["you"] == "robert"
+
+
+def test_a_cancellation_while_the_answer_is_written_gives_back(tmp_path: Path) -> None:
+    """The pipe is full in the middle of the answer when the cancellation comes."""
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
+        padding = [sent(bus, "bob", "p" * 39_000) for _ in range(4)]
+        listing = [bob.call("receive_messages", peek=True, limit=1) for _ in range(4)]
+        bob.send(*listing)  # their answers fill the pipe, which nobody reads
+        receive = bob.call("receive_messages", limit=1, ack="explicit")
+        bob.send(receive)
+        deadline = time.monotonic() + 20
+        while state_of(bus, padding[0]) != "leased":
+            assert time.monotonic() < deadline
+        bob.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
+        )
+        for _ in [*listing, receive]:
+            bob.read()
+        while state_of(bus, padding[0]) != "queued":
+            assert time.monotonic() < deadline
+        assert bus.mail.whereabouts(padding[0]).recipients[0].delivery_count == 0
+
+
+def test_a_cancelled_explicit_receive_gives_back_too(tmp_path: Path) -> None:
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
+        id_ = sent(bus, "bob")
+        receive = bob.call("receive_messages", ack="explicit")
+        bob.send(receive)
+        bob.answer_to(receive)
+        bob.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
+        )
+        (message,) = bob.use("receive_messages", wait_seconds=10, ack="explicit")["messages"]
+        assert (message["id"], message["delivery_count"]) == (id_, 1)
+
+
+def test_registering_again_after_the_session_was_ended_is_whole(tmp_path: Path) -> None:
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
+        bob.use("list_agents")
+        bus.agents.release("bob")
+        ended = bob.call("receive_messages")
+        bob.send(ended)
+        error = bob.answer_to(ended)["result"]["structuredContent"]["error"]
+        assert error["code"] == "SESSION_ENDED"
+        assert bob.use("register_agent", name="bob")["online"] is True
+        assert bob.use("list_agents", as_agent="bob")["you"] == "bob"
+        assert bob.use("register_agent", name="bob", description="again")["description"] == "again"
+        id_ = sent(bus, "bob")
+        bob.use("receive_messages")
+        bob.use("list_agents")
+        assert state_of(bus, id_) == "settled"
+        bob.end()
+        assert bus.agents.get("bob").session is None
+
+
+def test_a_superseded_server_cannot_change_the_agent(tmp_path: Path) -> None:
+    with RawServer(bus_at(tmp_path), "bob") as old, RawServer(bus_at(tmp_path), hello=False) as new:
+        old.use("list_agents")
+        new.hello("other")
+        new.use("register_agent", name="bob", take_over=True)
+        change = old.call("register_agent", name="bob", role="publisher", inbox_limit=1)
+        old.send(change)
+        error = old.answer_to(change)["result"]["structuredContent"]["error"]
+        assert error["code"] == "NAME_TAKEN"
+        assert new.use("get_queue_status")["role"] == "both"
+
+
+def test_a_resumed_session_is_the_main_agent_and_not_its_helper(tmp_path: Path) -> None:
+    url = bus_at(tmp_path)
+    with RawServer(url, hello=False, CLAUDE_CODE_SESSION_ID="abc") as server:
+        server.hello("claude-code")
+        server.use("register_agent", name="alice")
+        server.use("register_agent", name="helper")
+    with RawServer(url, hello=False, CLAUDE_CODE_SESSION_ID="abc") as server:
+        server.hello("claude-code")
+        assert server.use("list_agents")["you"] == "alice"
+        assert server.use("register_agent", name="helper")["default"] is False
+        assert server.use("list_agents")["you"] == "alice"
+
+
+def test_choosing_a_name_settles_what_the_made_up_one_had_received(tmp_path: Path) -> None:
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), hello=False) as server:
+        server.hello("claude-code")
+        first, second = sent(bus, "claude"), sent(bus, "claude")
+        server.use("receive_messages", limit=1)
+        choose = server.call("register_agent", name="alice")
+        server.send(choose)
+        text = server.answer_to(choose)["result"]["content"][0]["text"]
+        assert "You are no longer claude; 1 messages wait there." in text
+        assert (state_of(bus, first), state_of(bus, second)) == ("settled", "queued")

@@ -7,8 +7,10 @@ short folder in ``/tmp`` stands in for a long one.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,15 +35,14 @@ class SocketBells:
         short = _HAVE_PROC or len(os.fsencode(folder)) + _NAME_ROOM <= _PATH_MAX
         self.folder = folder if short else _short_folder(folder)
         self._sender: socket.socket | None = None
-        self._count = 0
+        self._count = itertools.count(1)
 
     def listen(self, keys: Iterable[str]) -> SocketBell:
         """A bell for ``keys``. Raises OSError where sockets can't be bound."""
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         if os.stat(self.folder).st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
             raise PermissionError(f"{self.folder} belongs to another user")
-        self._count += 1
-        return SocketBell(self.folder, tuple(keys), f"{os.getpid()}-{id(self):x}-{self._count}")
+        return SocketBell(self.folder, tuple(keys), f"{os.getpid()}-{id(self):x}-{next(self._count)}")
 
     def ring(self, keys: Iterable[str]) -> int:
         """Ring whoever waits for any of ``keys``; how many were rung. Never raises: a bell is a hint."""
@@ -66,14 +67,13 @@ class SocketBells:
         return rung
 
     def _ring_one(self, address: str, path: str) -> int:
-        import socket  # only once somebody waits: it costs milliseconds
-
         try:
-            if self._sender is None:
-                sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                sender.setblocking(False)
-                self._sender = sender
-            self._sender.sendto(b"!", address)
+            try:
+                self._sending().sendto(b"!", address)
+            except BlockingIOError:
+                # Rings that nobody took off may fill this socket's buffer, or the waiter's own queue.
+                self.close()
+                self._sending().sendto(b"!", address)
         except BlockingIOError:
             return 1  # its queue is full of rings already
         except ConnectionRefusedError:
@@ -82,6 +82,16 @@ class SocketBells:
         except OSError:
             return 0
         return 1
+
+    def _sending(self) -> socket.socket:
+        import socket  # only once somebody waits: it costs milliseconds
+
+        sender = self._sender
+        if sender is None:
+            sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            sender.setblocking(False)
+            self._sender = sender
+        return sender
 
     def sweep(self) -> int:
         """Remove the sockets of waiters that were killed; how many. Rings nobody."""
@@ -206,8 +216,11 @@ def _place(listener: socket.socket, path: str, first: str | None) -> None:
     """Bind or link ``path``, making its folder again when a leaving waiter removed it meanwhile."""
     folder, _, name = path.rpartition("/")
     for attempt in range(_TRIES):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
         try:
+            # Each level by itself: makedirs would leave the upper ones open to others.
+            for part in (os.path.dirname(folder), folder):
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o700)
             if first is not None:
                 os.link(first, path)
                 return

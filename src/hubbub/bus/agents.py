@@ -99,6 +99,25 @@ class Agents:
             made = self._store.agents.register(profile, session, take_over=take_over)
         return Seat(made.agent, session.id, made.created, made.superseded)
 
+    def refresh(
+        self,
+        seat: Seat,
+        *,
+        role: str | None = None,
+        description: str | None = None,
+        inbox_limit: int | None = None,
+        max_message_bytes: int | None = None,
+    ) -> Seat:
+        """Change what is said of the agent, through the session that holds its name.
+
+        Raises:
+            SessionSuperseded, SessionEnded: the seat was lost; nothing was changed.
+        """
+        name = seat.agent.name
+        profile = _profile(name, role, description, inbox_limit, max_message_bytes, ephemeral=False)
+        made = self._store.agents.register(profile, NewSession(id=seat.session))
+        return Seat(made.agent, seat.session, created=False, superseded=None)
+
     def attach(self, name: str) -> Actor:
         """Act for a registered agent beside whatever session holds its name.
 
@@ -111,10 +130,9 @@ class Agents:
         """Keep the seat's session alive. Raises SessionSuperseded or SessionEnded when it is lost."""
         return self._store.agents.beat(seat.session)
 
-    def leave(self, seat: Seat, *, why: str = "left", unseen: tuple[str, ...] = ()) -> None:
-        """End the seat's session. What it had leased goes back to the queue; ``unseen`` names
-        messages that were handed out but never left this process."""
-        self._store.agents.end_session(seat.session, why, unseen=unseen)
+    def leave(self, seat: Seat, *, why: str = "left") -> None:
+        """End the seat's session. What it had leased goes back to the queue."""
+        self._store.agents.end_session(seat.session, why)
 
     def unregister(self, name: str, *, actor: Actor | None = None, delete_mail: bool = False) -> Agent:
         """Take an agent off the bus. Its mail is kept for when it comes back, unless ``delete_mail``."""

@@ -15,6 +15,7 @@ THREAD_MAX = 128
 KEY_MAX = 200
 DESCRIPTION_MAX = 1000
 RECIPIENTS_MAX = 1000
+METADATA_DEPTH = 50
 YEAR_MS = 366 * 86_400_000
 
 
@@ -62,7 +63,9 @@ def number(value: object, what: str, low: int, high: int) -> int:
 
 def seconds(value: object, what: str, high: float, low: float = 0) -> int:
     """A length of time given in seconds, as milliseconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if value != value:
+        raise InvalidArgument(f"{what} must be a number of seconds.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgument(f"{what} must be a number of seconds, not {_kind(value)}.")
     if not low <= value <= high:
         raise InvalidArgument(f"{what} must be from {low:g} to {high:g} seconds, not {_cut(value)}.")
@@ -77,6 +80,8 @@ def metadata(value: object) -> dict[str, Any] | None:
         raise InvalidArgument(
             f"metadata must be a JSON object, not {_kind(value)}.", hint='For example: {"branch": "fix-42"}'
         )
+    if _deeper_than(value, METADATA_DEPTH):
+        raise InvalidArgument(f"metadata is nested more than {METADATA_DEPTH} deep.")
     try:
         dumped = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -86,6 +91,21 @@ def metadata(value: object) -> dict[str, Any] | None:
     # Keys that are not strings become strings in JSON: keep what a reader will see.
     kept: dict[str, Any] = json.loads(dumped)
     return kept
+
+
+def _deeper_than(value: object, limit: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(limit):
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list | tuple):
+                inner += item
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(item, dict | list | tuple) for item in level)
 
 
 def recipients(value: object) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from hubbub.bus import checking
 from hubbub.bus.agents import Agents
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import InboxFull, InvalidArgument
+from hubbub.errors import HubbubError, InboxFull
 from hubbub.model import Actor, Delivery, Draft, Filter, Handout, Message, Page, Receipt, Sent
 from hubbub.names import PRIORITIES, REPLY_KINDS, check_kind, check_name, check_word, parse_message_id
 from hubbub.stores.contract import Store
@@ -245,9 +245,8 @@ class Mail:
     ) -> tuple[str, ...]:
         """Give deliveries back, to be handed out again after ``delay`` seconds. All or none."""
         delay_ms = checking.seconds(delay, "delay", WEEK_SECONDS)
-        not_before = self._store.now() + delay_ms if delay_ms else None
         return self._store.mail.release(
-            actor, checking.message_ids(ids), not_before=not_before, key=checking.key(key)
+            actor, checking.message_ids(ids), delay_ms=delay_ms, key=checking.key(key)
         )
 
     def take_back(self, actor: Actor, ids: tuple[str, ...]) -> None:
@@ -255,10 +254,8 @@ class Mail:
         for id_ in ids:
             try:
                 self._store.mail.release(actor, (id_,), unseen=True)
-            except InvalidArgument:
-                raise
-            except Exception:
-                continue
+            except HubbubError:
+                continue  # settled, dead or fenced meanwhile: then there is nothing to undo
 
     def settle_implicitly(self, actor: Actor, ids: tuple[str, ...]) -> tuple[str, ...]:
         """Settle what this session evidently has had; see the tools' reference."""
@@ -278,6 +275,7 @@ class Mail:
         """Part of a thread, oldest first; named by its name or by any message in it."""
         checking.label(thread, "thread", checking.THREAD_MAX)
         limit = checking.number(limit, "limit", 1, LIMIT_MAX)
+        after = checking.number(after, "after", 0, 2**62)
         return self._store.mail.thread(thread, reader=reader, after=after, limit=limit)
 
     # --- dead letters --------------------------------------------------------------------------

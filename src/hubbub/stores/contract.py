@@ -197,12 +197,12 @@ class MailStore(Protocol):
         actor: Actor,
         ids: tuple[str, ...],
         *,
-        not_before: int | None = None,
+        delay_ms: int = 0,
         unseen: bool = False,
         key: str | None = None,
     ) -> tuple[str, ...]:
-        """Give what this session has in hand back to the queue, all or none, to be handed out from
-        ``not_before`` on. ``unseen`` takes the hand-out back: it never left the process.
+        """Give what this session has in hand back to the queue, all or none, to be handed out
+        again after ``delay_ms``. ``unseen`` takes the hand-out back: it never left the process.
         Raises ``NOT_LEASED`` and as :meth:`settle`.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hubbub.errors import UnknownAgent
 from hubbub.faces.mcp.render import safe_json
 from hubbub.faces.mcp.tools import DESTROYS, FLAG, RETRIABLE, TEXT, Answer, Caller, Tool
 from hubbub.names import ROLES
@@ -16,9 +17,11 @@ _PROFILE = ("role", "description", "inbox_limit")
 def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
     """Take a name, or update what is said of it."""
     profile = {part: given[part] for part in _PROFILE if part in given}
-    member, default = caller.members.register(given["name"], bool(given.get("take_over")), profile)
-    agent = member.seat.agent
+    member, replaced = caller.members.register(given["name"], bool(given.get("take_over")), profile)
+    agent, default = member.seat.agent, caller.members.is_default(member)
     text = f"Registered as {agent.name} ({agent.role})."
+    if replaced is not None:
+        text += _left_behind(caller, replaced.seat.agent.name)
     if not default:
         text += f" This server also acts for others: pass as_agent={agent.name!r} to act as {agent.name}."
     if member.seat.superseded is not None:
@@ -27,6 +30,16 @@ def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
     if agent.queued:
         text += f" {agent.queued} messages wait for you."
     return Answer(text, safe_json({**agent_dict(agent), "default": default}))
+
+
+def _left_behind(caller: Caller, name: str) -> str:
+    """What waits for the name that was given up, which nobody serves now."""
+    try:
+        before = caller.bus.store.agents.get(name)
+    except UnknownAgent:
+        return ""  # it was unused, and is off the bus
+    waiting = before.queued + before.leased
+    return f" You are no longer {name}; {waiting} messages wait there." if waiting else ""
 
 
 def unregister_agent(caller: Caller, given: dict[str, Any]) -> Answer:

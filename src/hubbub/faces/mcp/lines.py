@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 LINE_MAX = 16 << 20
-"""Bytes of the longest line that is read. The largest message (4 MiB) fits, escaped, many times over."""
+"""Bytes of the longest line that is read: the largest message (4 MiB) in any common escaping."""
 
 _KEEP = 4096
 _ID = re.compile(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.){0,200}")')
@@ -29,19 +30,30 @@ class Line(NamedTuple):
 class LineReader:
     """Reads lines from a descriptor, and knows how far the sender has got."""
 
-    def __init__(self, descriptor: int, limit: int = LINE_MAX) -> None:
+    def __init__(self, descriptor: int, limit: int = LINE_MAX, stop: int = -1) -> None:
+        """``stop`` is a descriptor that becomes readable when reading is to end."""
         self._descriptor = descriptor
+        self._stop = stop
         self._limit = limit
         self._read = 0
+        # Reading and counting what was read is one step for horizon().
+        self._counting = threading.Lock()
 
     def __iter__(self) -> Iterator[Line]:
-        """Yield lines until the input ends."""
+        """Yield lines until the input ends, or reading is to end."""
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLIN)
+        if self._stop >= 0:
+            poller.register(self._stop, select.POLLIN)
         buffer = bytearray()
         start = 0
         dropping = False
         while True:
-            chunk = os.read(self._descriptor, 1 << 16)
-            self._read += len(chunk)
+            if any(ready == self._stop for ready, _ in poller.poll()):
+                return
+            with self._counting:
+                chunk = os.read(self._descriptor, 1 << 16)
+                self._read += len(chunk)
             searched = 0 if dropping else len(buffer)
             buffer += chunk
             while (end := buffer.find(b"\n", searched)) >= 0:
@@ -71,8 +83,9 @@ class LineReader:
             import fcntl
             import termios
 
-            waiting = fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0")
-            return self._read + int.from_bytes(waiting, "little")
+            with self._counting:
+                waiting = fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0")
+                return self._read + int.from_bytes(waiting, "little")
         except (ImportError, OSError):
             return self._read
 
@@ -83,15 +96,19 @@ class LineWriter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.lock = threading.RLock()
-        """Held while a line is written; whoever must do something in step with a write takes it too."""
+        """Held while a line is written."""
         self.broken = False
 
-    def write(self, value: dict[str, Any]) -> bool:
-        """Write one line; False when nobody reads any more."""
-        data = memoryview(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    def write(self, value: dict[str, Any], before: Callable[[], None] | None = None) -> bool:
+        """Write one line; False when nobody reads any more. ``before`` is called right before the
+        first byte goes out."""
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        data = memoryview(text.encode("utf-8", "replace") + b"\n")
         with self.lock:
             if self.broken:
                 return False
+            if before is not None:
+                before()
             try:
                 while data:
                     data = data[os.write(self._descriptor, data) :]

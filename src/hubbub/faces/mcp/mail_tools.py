@@ -17,6 +17,13 @@ from hubbub.wire import agent_dict, delivery_dict, message_dict, receipt_dict, s
 WAIT_MAX = 45.0
 """Seconds that a waiting tool waits at most: one client gives a call up at 60 without progress."""
 
+AGENTS_SHOWN = 200
+
+_IMPLICIT = (
+    "Answer with send_message(in_reply_to=ID). Your next call settles these; "
+    "to give one back: acknowledge(release=[ID])."
+)
+_EXPLICIT = "When done with one: acknowledge(ids=[...]), or answer it with send_message(in_reply_to=...)."
 _IDS = {"type": "array", "items": TEXT}
 _PRIORITY = {"type": "string", "enum": list(PRIORITIES)}
 
@@ -69,20 +76,20 @@ def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         settle=caller.settle,
         key=given.get("idempotency_key"),
     )
-    if ack == "explicit":
-        foot = "When done with one: acknowledge(ids=[...]), or answer it with send_message(in_reply_to=...)."
-        return _handout(caller, handout, given, foot)
-    foot = (
-        "Answer with send_message(in_reply_to=ID). Your next call settles these; "
-        "to give one back: acknowledge(release=[ID])."
-    )
-    answer = _handout(caller, handout, given, foot)
-    return answer._replace(handed=tuple(delivery.message.id for delivery in handout.deliveries))
+    handed = tuple(delivery.message.id for delivery in handout.deliveries)
+    try:
+        answer = _handout(caller, handout, given, _EXPLICIT if ack == "explicit" else _IMPLICIT)
+    except BaseException:
+        bus.mail.take_back(seat.actor, handed)
+        raise
+    return answer._replace(handed=handed, implicit=ack != "explicit")
 
 
 def _handout(caller: Caller, handout: Handout, given: dict[str, Any], foot: str) -> Answer:
     name, now = caller.member.seat.agent.name, caller.bus.store.now()
-    messages = [render.safe_json(render.cut_body(delivery_dict(delivery))) for delivery in handout.deliveries]
+    share = render.share_of([delivery.message.body for delivery in handout.deliveries])
+    shown = [render.cut(delivery_dict(delivery), share=share) for delivery in handout.deliveries]
+    messages = [render.safe_json(message) for message in shown]
     data: dict[str, Any] = {"agent": name, "messages": messages, "remaining": handout.remaining}
     if handout.deliveries:
         return Answer(render.handout_text(handout, name, now, foot), data)
@@ -131,7 +138,7 @@ def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
         receipt = bus.mail.whereabouts(given["message_id"], reader=name)
         return Answer(render.receipt_text(receipt, now), render.safe_json(receipt_dict(receipt)))
     if given.get("dead"):
-        letters = bus.mail.dead(agent=name)
+        letters = bus.mail.dead(agent=name, limit=20)
         lines = [
             f"{len(letters)} dead letters for {name}." + (" A person can run: hubbub dead" if letters else "")
         ]
@@ -140,7 +147,8 @@ def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
             for letter in letters
             if letter.reasons
         ]
-        shown = [render.safe_json(render.cut_body(delivery_dict(letter))) for letter in letters]
+        share = render.share_of([letter.message.body for letter in letters])
+        shown = [render.safe_json(render.cut(delivery_dict(letter), share=share)) for letter in letters]
         return Answer("\n".join(lines), {"agent": name, "dead": shown})
     agent = bus.agents.get(given.get("agent", name))
     room = max(0, agent.inbox_limit - agent.queued - agent.leased)
@@ -160,10 +168,10 @@ def read_thread(caller: Caller, given: dict[str, Any]) -> Answer:
         given["thread"], reader=name, after=int(given.get("after", 0)), limit=given.get("limit", 20)
     )
     mark = render.fence_for([message.body for message in page.messages])
-    share = max(1000, render.BODY_SHARE // max(1, len(page.messages)))
+    share = render.share_of([message.body for message in page.messages])
     parts = [render.message_text(message, mark, now, share=share) for message in page.messages]
     data: dict[str, Any] = {
-        "messages": [render.safe_json(_shared(message_dict(m), share)) for m in page.messages]
+        "messages": [render.safe_json(render.cut(message_dict(m), share=share)) for m in page.messages]
     }
     head = f"{len(page.messages)} messages, oldest first:"
     if page.next_seq is not None:
@@ -172,19 +180,13 @@ def read_thread(caller: Caller, given: dict[str, Any]) -> Answer:
     return Answer("\n\n".join([head, *parts]), data)
 
 
-def _shared(shown: dict[str, Any], share: int) -> dict[str, Any]:
-    if len(shown["body"]) > share:
-        shown.update(body_characters=len(shown["body"]), body_next_offset=share, body=shown["body"][:share])
-    return shown
-
-
 def _read_on(caller: Caller, given: dict[str, Any], now: int) -> Answer:
     message = caller.bus.mail.message(given["thread"], reader=caller.member.seat.agent.name)
     start = int(given["offset"])
     if not 0 <= start < len(message.body):
         raise InvalidArgument(f"The body of {message.id} has {len(message.body)} characters.")
     text = render.message_text(message, render.fence_for([message.body]), now, start=start)
-    return Answer(text, render.safe_json(render.cut_body(message_dict(message), start)))
+    return Answer(text, render.safe_json(render.cut(message_dict(message), start)))
 
 
 def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
@@ -197,11 +199,14 @@ def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
     ]
     me = caller.member.seat.agent.name
     online = sum(agent.session is not None for agent in agents)
+    shown = sorted(agents, key=lambda agent: agent.session is None)[:AGENTS_SHOWN]
     lines = [f"{len(agents)} agents, {online} online. You are {me}."]
-    lines += [render.agent_line(agent, now) for agent in agents]
-    return Answer(
-        "\n".join(lines), {"you": me, "agents": [render.safe_json(agent_dict(agent)) for agent in agents]}
-    )
+    lines += [render.agent_line(agent, now) for agent in shown]
+    data: dict[str, Any] = {"you": me, "agents": [render.safe_json(agent_dict(agent)) for agent in shown]}
+    if len(agents) > len(shown):
+        data["not_shown"] = len(agents) - len(shown)
+        lines.append(f"... and {data['not_shown']} more: get_queue_status(agent=NAME) tells of one.")
+    return Answer("\n".join(lines), data)
 
 
 def _recipients(to: Any) -> list[str] | None:

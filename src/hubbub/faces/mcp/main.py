@@ -37,27 +37,31 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
     if agent:
         check_name(agent)
     bus = Bus(open_store(bus_url))
-    stopped = _end_input_on_signals()
+    stop, stopped = _end_on_signals()
+    reader = LineReader(0, stop=stop)
     modern = era == "auto"
-    Server(bus, LineReader(0), LineWriter(1), agent=agent or None, tools=chosen, modern=modern).run()
+    Server(bus, reader, LineWriter(1), agent=agent or None, tools=chosen, modern=modern).run()
     return 128 + stopped[0] if stopped else 0
 
 
-def _end_input_on_signals() -> list[int]:
-    """Have SIGTERM, SIGINT and SIGHUP end the input, as a client that left does; the list tells which came.
+def _end_on_signals() -> tuple[int, list[int]]:
+    """Have SIGTERM, SIGINT and SIGHUP end the reading: a descriptor that they make readable, and a
+    list that tells which came.
 
-    An exception raised by a handler could come out anywhere, and be swallowed there.
+    An exception from a handler could come out anywhere and be swallowed there; and a handler alone
+    does not run while the reader blocks, if the signal came just before it did.
     """
     stopped: list[int] = []
-    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    stop, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
-        os.dup2(nothing, 0)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
-    return stopped
+        signal.signal(number, note)
+    return stop, stopped
 
 
 def _chosen(text: str) -> tuple[Tool, ...]:

@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 from hubbub.bus import Bus, Seat
 from hubbub.bus.heart import Heart
-from hubbub.errors import HubbubError, NameTaken, NotRegistered
+from hubbub.errors import HubbubError, NameTaken, NotRegistered, SessionEnded, SessionSuperseded
 from hubbub.faces.mcp.tools import Member
 from hubbub.names import suggest_name
 
@@ -47,13 +47,12 @@ class Members:
         self._default: Member | None = None
         self._lock = threading.RLock()
         self._heart = Heart(bus.store, bus.agents, lost=self._on_lost)
-        self._closed = False
 
     def meet(self, client_info: dict[str, Any]) -> None:
         """Learn who the client is."""
-        with self._lock:
-            if client_info and not self._client:
-                self._client = client_info
+        # Without the lock: the reader's thread must not wait for a registration under way.
+        if client_info and not self._client:
+            self._client = client_info
 
     def default(self) -> Member:
         """The member that acts when none is named, registering it if that was not possible before.
@@ -98,26 +97,46 @@ class Members:
             first = [self._default.seat.agent.name] if self._default else []
             return first + [name for name in self._members if name not in first]
 
-    def register(self, name: str, take_over: bool, profile: dict[str, Any]) -> tuple[Member, bool]:
-        """Register ``name`` for this connection; the member, and whether it is the default now.
+    def every(self) -> list[Member]:
+        """All members."""
+        with self._lock:
+            return list(self._members.values())
+
+    def register(self, name: str, take_over: bool, profile: dict[str, Any]) -> tuple[Member, Member | None]:
+        """Register ``name`` for this connection; the member, and the one that it replaced as the default.
 
         It becomes the default in place of none, of a made-up name, and of one that was lost.
         """
         with self._lock:
             known = self._members.get(name)
-            if known is not None and not known.lost:
-                made = self.bus.agents.register(name, **profile)
-                known.seat = known.seat._replace(agent=made.agent)
-                known.made_up = False
-                return known, known is self._default
-            seat = self.bus.agents.join(name, take_over=take_over, **profile, **self._identity())
-            member = self._add(seat, made_up=False)
+            if known is not None and not known.lost and self._refreshed(known, profile):
+                return known, None
             before = self._default
-            if before is None or before.made_up or before.lost:
-                self._default = member
-                if before is not None:
-                    self._drop(before, why=f"the agent took the name {name}")
-            return member, member is self._default
+            replaces = before is None or before.made_up or before.lost
+            # Only the default one is what a resumed session of the client should find again.
+            identity = self._identity(main=replaces)
+            seat = self.bus.agents.join(name, take_over=take_over, **profile, **identity)
+            member = self._add(seat, made_up=False)
+            if not replaces:
+                return member, None
+            self._default = member
+            if before is not None:
+                self._drop(before, why=f"the agent took the name {name}")
+            return member, before
+
+    def _refreshed(self, known: Member, profile: dict[str, Any]) -> bool:
+        """Update what is said of a name that is held already; False when its session was lost meanwhile."""
+        try:
+            known.seat = self.bus.agents.refresh(known.seat, **profile)
+        except (SessionSuperseded, SessionEnded):
+            known.lost = True
+            return False
+        known.made_up = False
+        return True
+
+    def is_default(self, member: Member) -> bool:
+        """Whether ``member`` acts when no name is given."""
+        return member is self._default
 
     def unregister(self, member: Member, delete_mail: bool) -> None:
         """Take the member's name off the bus and forget it."""
@@ -128,13 +147,13 @@ class Members:
             self._members.pop(name, None)
             if self._default is member:
                 self._default = None
-                # It was taken off on purpose: do not register it again at the next call.
+                # It was taken off on purpose: the next call gets a made-up name instead.
                 self._agent = None
                 self._client_session = ""
 
     def note_client_session(self, member: Member, client_session: str) -> None:
         """Keep the client's session id that came with a call (Codex tells it in no other way)."""
-        if client_session and not self._client_session:
+        if client_session and not self._client_session and member is self._default:
             self._client_session = client_session
             self.bus.agents.identify(member.seat, client_session)
 
@@ -142,7 +161,6 @@ class Members:
         """End all sessions."""
         self._heart.stop()
         with self._lock:
-            self._closed = True
             for member in self._members.values():
                 self._leave(member, "its server ended")
             self._members.clear()
@@ -155,7 +173,8 @@ class Members:
         taken: NameTaken | None = None
         for name in self._made_up_names():
             try:
-                return self._add(self.bus.agents.join(name, ephemeral=True, **self._identity()), made_up=True)
+                seat = self.bus.agents.join(name, ephemeral=True, **self._identity())
+                return self._add(seat, made_up=seat.agent.ephemeral)
             except NameTaken as error:
                 taken = error
         raise taken or NotRegistered("No free name was found.", hint="Call register_agent with a name.")
@@ -170,10 +189,13 @@ class Members:
         stem = next((short for long, short in _CLIENT_NAMES if long in client), client)[:58]
         return [*names, stem, *(f"{stem}-{number}" for number in range(2, MADE_UP_TRIES))]
 
-    def _identity(self) -> _Identity:
+    def _identity(self, main: bool = True) -> _Identity:
         name, version = self._client.get("name"), self._client.get("version")
         client = " ".join(str(part) for part in (name, version) if part)[:80]
-        return {"client": client.encode("utf-8", "replace").decode(), "client_session": self._client_session}
+        return {
+            "client": client.encode("utf-8", "replace").decode(),
+            "client_session": self._client_session if main else "",
+        }
 
     def _add(self, seat: Seat, made_up: bool) -> Member:
         member = Member(seat, made_up)
@@ -182,7 +204,8 @@ class Members:
         return member
 
     def _drop(self, member: Member, why: str) -> None:
-        self._members.pop(member.seat.agent.name, None)
+        if self._members.get(member.seat.agent.name) is member:
+            del self._members[member.seat.agent.name]
         self._heart.remove(member.seat)
         self._leave(member, why)
 

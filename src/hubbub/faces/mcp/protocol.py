@@ -18,6 +18,8 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 UNSUPPORTED_VERSION = -32022
+RESOURCE_NOT_FOUND = -32002
+"""Of the handshake era; the newer one says INVALID_PARAMS."""
 
 _PREFIX = "io.modelcontextprotocol/"
 VERSION_KEY = _PREFIX + "protocolVersion"
@@ -25,6 +27,9 @@ CAPABILITIES_KEY = _PREFIX + "clientCapabilities"
 CLIENT_KEY = _PREFIX + "clientInfo"
 SERVER_KEY = _PREFIX + "serverInfo"
 SUBSCRIPTION_KEY = _PREFIX + "subscriptionId"
+
+HANDSHAKE_METHODS = ("initialize", "ping", "resources/subscribe", "resources/unsubscribe")
+"""Methods that the newer era has no more."""
 
 SERVER_INFO = {"name": "hubbub", "title": "Hubbub", "version": __version__}
 CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {"subscribe": True}}

@@ -21,6 +21,10 @@ BODY_SHARE = 40_000
 """Characters of bodies in one answer: clients cut answers silently at about 48 KB."""
 
 
+METADATA_SHARE = 8_000
+"""Characters of a message's metadata in one answer."""
+
+
 def safe_json(value: Any) -> Any:
     """``value`` with every string in it made safe to show."""
     if isinstance(value, str):
@@ -59,7 +63,8 @@ def message_text(
             f"to {', '.join(message.recipients[:10])}" + (" ..." if len(message.recipients) > 10 else "")
         )
     if message.thread != message.id:
-        facts.append(f"thread {safe_line(message.thread)}")
+        # In quotes, as any text of a stranger's: it could read like further facts.
+        facts.append(f"thread {json.dumps(safe_line(message.thread), ensure_ascii=False)}")
     if message.in_reply_to:
         facts.append(f"answers {message.in_reply_to}")
     if message.reply_due is not None:
@@ -67,10 +72,12 @@ def message_text(
         facts.append(f"answer due in {spoken(left)}" if left > 0 else f"answer overdue by {spoken(-left)}")
     lines = ["# " + " · ".join([*facts, *extra])]
     if message.subject:
-        lines.append(f"subject: {safe_line(message.subject)}")
+        lines.append(f"subject: {json.dumps(safe_line(message.subject), ensure_ascii=False)}")
     if message.metadata:
-        dumped = json.dumps(message.metadata, ensure_ascii=False)
-        lines.append("metadata: " + fold_long_lines(safe_line(dumped), LINE_WIDTH)[0])
+        dumped = safe_line(json.dumps(message.metadata, ensure_ascii=False))
+        if len(dumped) > METADATA_SHARE:
+            dumped = f"{dumped[:METADATA_SHARE]}\n(the first {METADATA_SHARE} of {len(dumped)} characters)"
+        lines += [f"<{mark} metadata>", fold_long_lines(dumped, LINE_WIDTH)[0], f"</{mark} metadata>"]
     part = message.body[start : start + share]
     shown, folded = fold_long_lines(safe_text(part), LINE_WIDTH)
     lines += [f"<{mark}>", shown, f"</{mark}>"]
@@ -84,18 +91,32 @@ def message_text(
     return "\n".join(lines)
 
 
-def delivery_text(delivery: Delivery, mark: str, now: int) -> str:
+def delivery_text(delivery: Delivery, mark: str, now: int, share: int) -> str:
     """One delivery; one that was handed out before says so, because the work may be done."""
     extra: tuple[str, ...] = ()
     if delivery.redelivered:
         extra = (f"REDELIVERED (hand-out {delivery.delivery_count}; the work may have been done)",)
-    return message_text(delivery.message, mark, now, extra=extra)
+    return message_text(delivery.message, mark, now, extra=extra, share=share)
 
 
-def cut_body(shown: dict[str, Any], start: int = 0) -> dict[str, Any]:
-    """A message's object with its body cut to what one answer shows, and where to read on."""
+def share_of(bodies: list[str]) -> int:
+    """How many characters of each body an answer shows: all, unless they are too many together."""
+    if sum(map(len, bodies)) <= BODY_SHARE:
+        return BODY_SHARE
+    return max(1000, BODY_SHARE // len(bodies))
+
+
+def cut(shown: dict[str, Any], start: int = 0, share: int = BODY_SHARE) -> dict[str, Any]:
+    """A message's object with its body cut to its share of an answer, and where to read on."""
+    dumped = json.dumps(shown.get("metadata"), ensure_ascii=False)
+    if len(dumped) > METADATA_SHARE:
+        shown["metadata"] = {
+            "cut_at_characters": METADATA_SHARE,
+            "characters": len(dumped),
+            "start": dumped[:2000],
+        }
     body = shown["body"]
-    end = start + BODY_SHARE
+    end = start + share
     if start or len(body) > end:
         shown["body"] = body[start:end]
         shown["body_characters"] = len(body)
@@ -109,10 +130,11 @@ def cut_body(shown: dict[str, Any], start: int = 0) -> dict[str, Any]:
 def handout_text(handout: Handout, name: str, now: int, foot: str) -> str:
     """What was handed out."""
     count = len(handout.deliveries)
-    mark = fence_for([delivery.message.body for delivery in handout.deliveries])
+    bodies = [delivery.message.body for delivery in handout.deliveries]
+    mark, share = fence_for(bodies), share_of(bodies)
     more = f", {handout.remaining} more waiting" if handout.remaining else ""
     head = f"{count} message{'s' if count != 1 else ''} for {name}{more}:"
-    parts = [delivery_text(delivery, mark, now) for delivery in handout.deliveries]
+    parts = [delivery_text(delivery, mark, now, share) for delivery in handout.deliveries]
     return "\n\n".join([head, *parts, foot])
 
 

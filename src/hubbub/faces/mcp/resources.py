@@ -33,8 +33,8 @@ RESOURCES: tuple[dict[str, str], ...] = (
     },
 )
 
-WATCH_SECONDS = 30.0
-"""A watcher looks whether it should stop at least this often; changes wake it at once."""
+WATCH_SECONDS = 5.0
+"""A watcher looks again at least this often; changes wake it at once."""
 
 
 def read_resource(bus: Bus, uri: str, name: str) -> dict[str, str]:
@@ -77,12 +77,14 @@ def keys_of(uri: str, name: str) -> tuple[str, ...]:
 class Watcher:
     """Tells of changes to one resource until stopped."""
 
-    def __init__(self, bus: Bus, uri: str, name: str, tell: Callable[[str], None]) -> None:
-        """``tell`` is called with the URI, from the watcher's own thread."""
-        self._bus, self._uri, self._name, self._tell = bus, uri, name, tell
-        self._stopped = False
+    def __init__(self, bus: Bus, uri: str, whose: Callable[[], str], tell: Callable[[str], None]) -> None:
+        """``whose`` gives the name that the resource is read for, which may change; ``tell`` is called
+        with the URI, from the watcher's own thread."""
+        self._bus, self._uri, self._whose, self._tell = bus, uri, whose, tell
+        self._stopped = threading.Event()
         self._bell: Bell | None = None
         self._ready = threading.Event()
+        self._before: Any = None
         self._thread = threading.Thread(target=self._run, name="hubbub-watcher", daemon=True)
 
     def start(self) -> None:
@@ -92,31 +94,41 @@ class Watcher:
 
     def stop(self) -> None:
         """Stop soon."""
-        self._stopped = True
-        if self._bell is not None:
-            self._bell.poke()
+        self._stopped.set()
+        bell = self._bell
+        if bell is not None:
+            bell.poke()
 
     def _run(self) -> None:
-        try:
-            with self._bus.store.bell(*keys_of(self._uri, self._name)) as bell:
-                self._bell = bell
-                before = self._look()
+        while not self._stopped.is_set():
+            try:
+                self._watch(self._whose())
+            except HubbubError:
+                self._stopped.wait(1)  # a busy bus: try again
+            finally:
                 self._ready.set()
-                while not self._stopped:
-                    bell.wait(WATCH_SECONDS)
-                    after = None if self._stopped else self._look()
-                    if after is not None and after != before:
-                        before = after
-                        self._tell(self._uri)
-        except HubbubError:
-            return
-        finally:
-            self._ready.set()
 
-    def _look(self) -> Any:
-        """What the resource says now, so that a ring for nothing tells nobody."""
+    def _watch(self, name: str) -> None:
+        """Watch until stopped, or until the resource is read for another name."""
+        with self._bus.store.bell(*keys_of(self._uri, name)) as bell:
+            self._bell = bell
+            if self._before is None:
+                self._before = self._look(name)
+            while not self._stopped.is_set() and self._whose() == name:
+                self._compare(name)
+                self._ready.set()
+                bell.wait(WATCH_SECONDS)
+
+    def _compare(self, name: str) -> None:
+        """Tell if what the resource says has changed, so that a ring for nothing tells nobody."""
+        after = self._look(name)
+        if after != self._before and not self._stopped.is_set():
+            self._before = after
+            self._tell(self._uri)
+
+    def _look(self, name: str) -> Any:
         if self._uri == INBOX:
-            return _inbox(self._bus, self._name)
+            return _inbox(self._bus, name)
         agents = self._bus.agents.all()
         return [
             (agent.name, agent.role, agent.description, agent.session and agent.session.id)

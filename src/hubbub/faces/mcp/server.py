@@ -13,13 +13,13 @@ from hubbub.errors import Cancelled, HubbubError, TooManyCalls
 from hubbub.faces.mcp import protocol
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.instructions import instructions
-from hubbub.faces.mcp.lines import Line, LineReader, LineWriter, guess_id
+from hubbub.faces.mcp.lines import LINE_MAX, Line, LineReader, LineWriter, guess_id
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import ProtocolError, Request, finish
 from hubbub.faces.mcp.resources import RESOURCES, read_resource
 from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
-from hubbub.faces.mcp.tools import Tool
+from hubbub.faces.mcp.tools import HandedOut, Tool
 from hubbub.faces.mcp.toolsets import TOOLSETS
 from hubbub.faces.mcp.workers import Workers
 
@@ -72,7 +72,7 @@ class Server:
             "resources/read": lambda request, call: self._read_resource(request),
             "resources/subscribe": lambda request, call: self._subscriptions.subscribe(request),
             "resources/unsubscribe": lambda request, call: self._subscriptions.unsubscribe(request),
-            "subscriptions/listen": lambda request, call: self._subscriptions.listen(request),
+            "subscriptions/listen": lambda request, call: self._subscriptions.listen(request, call),
         }
 
     def run(self) -> None:
@@ -80,7 +80,7 @@ class Server:
         try:
             for line in self._reader:
                 if line.too_long:
-                    error = f"The line is longer than {len(line.data)} bytes and was not read"
+                    error = f"The line is longer than {LINE_MAX >> 20} MiB and was not read"
                     self._fail(guess_id(line.data), protocol.INVALID_REQUEST, error)
                 elif line.data.strip():
                     self._on_line(line)
@@ -121,14 +121,12 @@ class Server:
         if message["method"] != "notifications/cancelled" or not isinstance(params, dict):
             return
         request_id = params.get("requestId")
-        if not isinstance(request_id, str | int):
+        if isinstance(request_id, bool) or not isinstance(request_id, str | int):
             return
         self._subscriptions.stop(request_id)
         with self._calls_lock:
             call = self._calls.get(request_id)
-        if call is not None:
-            call.cancel()
-        else:
+        if call is None or not call.cancel():
             self._workers.run(lambda: self._tool_calls.take_back(request_id))
 
     def _on_request(self, message: dict[str, Any], offset: int) -> None:
@@ -138,7 +136,7 @@ class Server:
             request.check_envelope()
             if request.modern and not self._modern:
                 raise ProtocolError(protocol.METHOD_NOT_FOUND, "Method not found")
-            if request.modern and request.method in ("ping", "initialize", "resources/subscribe"):
+            if request.modern and request.method in protocol.HANDSHAKE_METHODS:
                 raise ProtocolError(protocol.METHOD_NOT_FOUND, "Method not found")
             self._members.meet(request.client_info)
             slow = self._slow_methods.get(request.method)
@@ -162,6 +160,8 @@ class Server:
                 self._calls[request.id] = call
         if full:
             error = TooManyCalls(f"This server already serves {CALLS_MAX} calls.")
+            if request.method != "tools/call":
+                raise ProtocolError(protocol.INTERNAL_ERROR, error.message, error.as_dict())
             self._answer(request.id, finish(request, error_result(error)))
             return
         self._workers.run(lambda: self._serve(request, call, method))
@@ -244,22 +244,28 @@ class Server:
         return finish(request, result, ttl_ms=protocol.LIST_TTL_MS, scope=scope)
 
     def _call_tool(self, request: Request, call: Call) -> None:
-        result, member, handed = self._tool_calls.call(request, call)
-        finished = finish(request, result)
-        with self._writer.lock:
-            # Taken together with the write, so that a cancellation falls before or after both.
-            if call.cancelled:
-                kept = False
-            else:
-                if member is not None and handed:
-                    member.pending[request.id] = (self._reader.horizon(), handed)
-                self._answer(request.id, finished)
-                kept = True
-        if not kept and member is not None:
-            self._bus.mail.take_back(member.seat.actor, handed)
+        result, member, answer = self._tool_calls.call(request, call)
+        handed = answer.handed if answer is not None else ()
+        written = False
+        try:
+            line = {"jsonrpc": "2.0", "id": request.id, "result": finish(request, result)}
+
+            def note() -> None:
+                if member is not None and answer is not None and handed:
+                    out = HandedOut(self._reader.horizon(), handed, answer.implicit)
+                    member.pending[request.id] = out
+
+            if not call.cancelled:
+                written = self._writer.write(line, before=note)
+        finally:
+            if not written and member is not None:
+                member.pending.pop(request.id, None)
+                self._bus.mail.take_back(member.seat.actor, handed)
+        if not call.answered():
+            self._tool_calls.take_back(request.id)
 
     def _read_resource(self, request: Request) -> Any:
-        uri = known_uri(request.params.get("uri"))
+        uri = known_uri(request)
         contents = read_resource(self._bus, uri, self._members.default().seat.agent.name)
         return finish(request, {"contents": [contents]}, ttl_ms=0)
 

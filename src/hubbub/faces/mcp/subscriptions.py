@@ -8,6 +8,7 @@ from typing import Any
 
 from hubbub.bus import Bus
 from hubbub.faces.mcp import protocol
+from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import ProtocolError, Request
 from hubbub.faces.mcp.resources import RESOURCES, Watcher
@@ -26,17 +27,17 @@ class Subscriptions:
 
     def subscribe(self, request: Request) -> dict[str, Any]:
         """``resources/subscribe``, of the handshake era."""
-        uri = known_uri(request.params.get("uri"))
+        uri = known_uri(request)
         if uri not in self._watchers:
             self._watch(uri, [uri], {})
         return {}
 
     def unsubscribe(self, request: Request) -> dict[str, Any]:
         """``resources/unsubscribe``."""
-        self.stop(known_uri(request.params.get("uri")))
+        self.stop(known_uri(request))
         return {}
 
-    def listen(self, request: Request) -> None:
+    def listen(self, request: Request, call: Call) -> None:
         """``subscriptions/listen``, of the newer era: acknowledged at once, answered never."""
         if not request.modern:
             raise ProtocolError(protocol.METHOD_NOT_FOUND, "Method not found")
@@ -53,6 +54,8 @@ class Subscriptions:
             self._watch(request.id, uris, meta, acknowledged)
         self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta})
         acknowledged.set()
+        if call.cancelled:
+            self.stop(request.id)
 
     def stop(self, key: Any) -> None:
         """Stop what was begun under ``key``: a URI, or the id of a listen request."""
@@ -64,6 +67,11 @@ class Subscriptions:
         for key in list(self._watchers):
             self.stop(key)
 
+    def _name(self) -> str:
+        """Whose inbox is watched: the default name, which may change."""
+        member = self._members.current()
+        return member.seat.agent.name if member is not None else ""
+
     def _watch(
         self, key: Any, uris: list[str], meta: dict[str, Any], may_tell: threading.Event | None = None
     ) -> None:
@@ -74,15 +82,17 @@ class Subscriptions:
                 "notifications/resources/updated", {"uri": uri, "_meta": meta} if meta else {"uri": uri}
             )
 
-        name = self._members.default().seat.agent.name
-        watchers = [Watcher(self._bus, uri, name, tell) for uri in uris]
+        self._members.default()
+        watchers = [Watcher(self._bus, uri, self._name, tell) for uri in uris]
         self._watchers[key] = watchers
         for watcher in watchers:
             watcher.start()
 
 
-def known_uri(uri: object) -> str:
-    """``uri`` if it names a resource. Raises ProtocolError."""
+def known_uri(request: Request) -> str:
+    """The resource that a request names. Raises ProtocolError."""
+    uri = request.params.get("uri")
     if uri not in _URIS:
-        raise ProtocolError(protocol.INVALID_PARAMS, f"Resource not found: {ascii(uri)[:200]}", {"uri": uri})
+        code = protocol.INVALID_PARAMS if request.modern else protocol.RESOURCE_NOT_FOUND
+        raise ProtocolError(code, f"Resource not found: {ascii(uri)[:200]}", {"uri": ascii(uri)[:200]})
     return str(uri)

@@ -23,8 +23,8 @@ class ToolCalls:
         self._members = members
         self._tools = {tool.name: tool for tool in tools}
 
-    def call(self, request: Request, call: Call) -> tuple[dict[str, Any], Member | None, tuple[str, ...]]:
-        """The result of a ``tools/call``, who acted, and the messages that it hands out.
+    def call(self, request: Request, call: Call) -> tuple[dict[str, Any], Member | None, Answer | None]:
+        """The result of a ``tools/call``, who acted, and the answer unless it is an error.
 
         What can be wrong with a call is a result for the model to read, not a protocol error.
 
@@ -42,27 +42,25 @@ class ToolCalls:
             if tool.name == "register_agent":
                 # It may be how an agent whose own name could not be had gets one.
                 member = self._members.current()
-                caller = Caller(self._bus, self._members, member)
             else:
                 member = self._members.acting(as_agent)
                 self._note_client_session(member, request)
-                due = self._due(member, tool, given, request.offset)
-                caller = Caller(self._bus, self._members, member, due)
-            answer = self._run(tool, caller, given, call)
+            due = self._due(member, given, request.offset) if member is not None else ()
+            answer = self._run(tool, Caller(self._bus, self._members, member, due), given, call)
         except Cancelled:
             raise
         except HubbubError as error:
             if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
                 member.lost = True
-            return error_result(error), member, ()
-        if tool.settles and member is not None:
-            self._forget(member, caller.settle)
-        return result_of(answer), member, answer.handed
+            return error_result(error), member, None
+        if member is not None:
+            _forget(member, {*due, *_named(given)})
+        return result_of(answer), member, answer
 
     def _run(self, tool: Tool, caller: Caller, given: dict[str, Any], call: Call) -> Answer:
         if caller.settle and not tool.settles:
             self._bus.mail.settle_implicitly(caller.member.seat.actor, caller.settle)
-            self._forget(caller.member, caller.settle)
+            _forget(caller.member, set(caller.settle))
         outcome = tool.handle(caller, given)
         if isinstance(outcome, Generator):
             outcome = call.drive(outcome)
@@ -71,32 +69,24 @@ class ToolCalls:
             raise Cancelled("The call was cancelled.")
         return outcome
 
-    def _due(self, member: Member, tool: Tool, given: dict[str, Any], offset: int) -> tuple[str, ...]:
+    def _due(self, member: Member, given: dict[str, Any], offset: int) -> tuple[str, ...]:
         """What the member was handed in answers that the client evidently had before this call
         began, but for the messages that the call itself is about."""
-        own: set[Any] = set()
-        if tool.name == "acknowledge":
-            own.update(given.get("ids") or [], given.get("release") or [])
-        own.add(given.get("in_reply_to"))
-        due = [ids for horizon, ids in list(member.pending.values()) if horizon <= offset]
-        return tuple(id_ for ids in due for id_ in ids if id_ not in own)
-
-    def _forget(self, member: Member, settled: tuple[str, ...]) -> None:
-        gone = set(settled)
-        for request_id, (horizon, ids) in list(member.pending.items()):
-            rest = tuple(id_ for id_ in ids if id_ not in gone)
-            if rest:
-                member.pending[request_id] = (horizon, rest)
-            else:
-                member.pending.pop(request_id, None)
+        own = _named(given)
+        due: list[str] = []
+        for request_id, out in list(member.pending.items()):
+            if out.horizon <= offset and out.implicit:
+                due += [id_ for id_ in out.ids if id_ not in own]
+            elif out.horizon <= offset:
+                member.pending.pop(request_id, None)  # too late to cancel that answer
+        return tuple(due)
 
     def take_back(self, request_id: Any) -> None:
         """The client cancelled a call that was answered already: it will not look at the answer."""
-        for name in self._members.names():
-            member = self._members.acting(name)
-            _, ids = member.pending.pop(request_id, (0, ()))
-            if ids:
-                self._bus.mail.take_back(member.seat.actor, ids)
+        for member in self._members.every():
+            out = member.pending.pop(request_id, None)
+            if out is not None:
+                self._bus.mail.take_back(member.seat.actor, out.ids)
 
     def _note_client_session(self, member: Member, request: Request) -> None:
         told = request.meta.get("threadId")
@@ -117,3 +107,17 @@ def error_result(error: HubbubError) -> dict[str, Any]:
     result = result_of(Answer(text, {"error": safe_json(error.as_dict())}))
     result["isError"] = True
     return result
+
+
+def _named(given: dict[str, Any]) -> set[Any]:
+    """The messages that a call is about: it decides itself what becomes of them."""
+    return {*(given.get("ids") or ()), *(given.get("release") or ()), given.get("in_reply_to")}
+
+
+def _forget(member: Member, gone: set[Any]) -> None:
+    for request_id, out in list(member.pending.items()):
+        rest = tuple(id_ for id_ in out.ids if id_ not in gone)
+        if rest:
+            member.pending[request_id] = out._replace(ids=rest)
+        else:
+            member.pending.pop(request_id, None)

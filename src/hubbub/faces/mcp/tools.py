@@ -22,7 +22,18 @@ class Answer(NamedTuple):
     data: dict[str, Any]
     """The same as an object."""
     handed: tuple[str, ...] = ()
-    """Messages that this answer hands out, to be settled once the client has evidently had it."""
+    """Messages that this answer hands out: a cancelled call gives them back."""
+    implicit: bool = True
+    """What was handed out is settled once the client has evidently had the answer."""
+
+
+class HandedOut(NamedTuple):
+    """What one answer handed out."""
+
+    horizon: int
+    """How many bytes the client had written when the answer went out."""
+    ids: tuple[str, ...]
+    implicit: bool
 
 
 class Member:
@@ -35,9 +46,8 @@ class Member:
         self.made_up = made_up
         """The server chose the name, not the person or the model."""
         self.lost = False
-        self.pending: dict[Any, tuple[int, tuple[str, ...]]] = {}
-        """Handed out and not settled yet: request id -> (how far the client had written when it
-        was answered, message ids)."""
+        self.pending: dict[Any, HandedOut] = {}
+        """What answers handed out and no later call has touched, by the answered request's id."""
 
 
 class Caller(NamedTuple):

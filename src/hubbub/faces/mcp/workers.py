@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 
 from hubbub.errors import HubbubError
@@ -42,6 +43,8 @@ class Workers:
                 job()
             except HubbubError:
                 continue  # a job that has somebody to tell tells it itself
+            except Exception:  # a thread that serves others must survive its job
+                traceback.print_exc()
             finally:
                 with self._lock:
                     self._busy -= 1

@@ -56,6 +56,8 @@ def translate(error: BaseException, path: str) -> HubbubError:
     if isinstance(error, OSError):
         if error.errno == 28:  # ENOSPC
             return BusFull(f"The disk that holds {path} is full.")
+        if error.errno in (13, 30) and os.access(path, os.R_OK):  # EACCES, EROFS
+            return BusReadOnly(f"{path} can't be written.")
         return BusUnusable(f"{path} can't be opened: {error.strerror}.")
     return StoreError(f"{path}: {error}")
 
@@ -104,10 +106,11 @@ def make_file(path: str) -> None:
         raise BusUnusable(f"{path} is a directory, not a file.")
     try:
         _make_folders(os.path.dirname(path))
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Never open a file that is there: closing it would drop the locks that another connection
+        # of this process has on it (POSIX locks belong to the process, not to the descriptor).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        if error.errno in (13, 30) and os.path.exists(path):  # EACCES, EROFS
-            raise BusReadOnly(f"{path} can't be written.") from None
         raise translate(error, path) from None
 
 

@@ -56,12 +56,12 @@ class SqliteMail:
         actor: Actor,
         ids: tuple[str, ...],
         *,
-        not_before: int | None = None,
+        delay_ms: int = 0,
         unseen: bool = False,
         key: str | None = None,
     ) -> tuple[str, ...]:
         """Give back."""
-        return receiving.release(self._core, actor, ids, not_before, unseen, key)
+        return receiving.release(self._core, actor, ids, delay_ms, unseen, key)
 
     def message(self, id: str, *, reader: str | None = None) -> Message:
         """One message."""

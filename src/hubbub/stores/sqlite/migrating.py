@@ -29,17 +29,30 @@ def migrate(connection: Connection, scripts: list[tuple[int, str]], now: int) ->
         waiting = [script for script in scripts if script[0] > found]
         if found and waiting:
             copy_database(connection.db, f"{connection.path}.before-{waiting[-1][0]}-{now}")
-        if not found:
-            connection.db.execute("PRAGMA journal_mode = WAL")
         for number, script in waiting:
             _run(connection.db, number, script)
-        if not found:
-            _lengthen_log(f"{connection.path}-wal")
     except (apsw.Error, OSError) as error:
         raise translate(error, connection.path) from None
     finally:
         connection.turn.leave()
     return found
+
+
+def keep_log(connection: Connection) -> None:
+    """Have the file use a write-ahead log: a new one does not yet, nor does one restored from a copy."""
+    try:
+        if str(connection.db.pragma("journal_mode")) == "wal":
+            return
+        connection.turn.enter()
+        try:
+            connection.db.pragma("journal_mode", "wal")
+            # The log comes to be with the first write.
+            connection.db.pragma("user_version", int(connection.db.pragma("user_version")))
+            _lengthen_log(f"{connection.path}-wal")
+        finally:
+            connection.turn.leave()
+    except (apsw.Error, OSError) as error:
+        raise translate(error, connection.path) from None
 
 
 def stored_format(connection: Connection, newest: int) -> int:
@@ -66,8 +79,9 @@ def copy_database(source: apsw.Connection, path: str) -> None:
     target = apsw.Connection(path)
     try:
         with target.backup("main", source, "main") as backup:
+            # In one go: another process's write makes a backup in steps start anew, for ever on a busy bus.
             while not backup.done:
-                backup.step(1000)
+                backup.step(-1)
     except BaseException:
         target.close(True)
         os.unlink(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hubbub.errors import (
@@ -21,6 +22,7 @@ from hubbub.stores.sqlite.sending import find_message, settle_one
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
+_AGENTS = statements("agents.sql")
 
 
 def receive(
@@ -46,17 +48,24 @@ def receive(
         until = now + (LEASE_MS if lease_ms is None else lease_ms)
         handed: list[Delivery] = []
 
+        _settle_known(tx, actor, settle, now)
+        do_due_of(tx, actor.agent, now)
+
         def act() -> list[str]:
-            _settle_known(tx, actor, settle, now)
-            do_due_of(tx, actor.agent, now)
             handed.extend(_lease(tx, actor, wanted, limit, max_bytes, now, until))
             return [delivery.message.id for delivery in handed]
 
-        request = [wanted, limit, max_bytes, lease_ms]
-        ids, repeated = once(tx, actor.agent, key, "receive", lambda: request, now, act)
+        def ask() -> tuple[list[str], bool]:
+            request = [wanted, limit, max_bytes, lease_ms]
+            return once(tx, actor.agent, key, "receive", lambda: request, now, act)
+
+        ids, repeated = ask()
         if repeated:
-            do_due_of(tx, actor.agent, now)
             handed = _still_handed(tx, actor, ids)
+            if not handed:
+                # Nothing of the first answer is in hand any more: this is a new request.
+                tx.db.execute(_AGENTS["forget_answer"], {"agent": actor.agent, "key": key})
+                ask()
         remaining, next_due = _rest(tx, actor.agent, now)
     return Handout(tuple(handed), remaining, next_due)
 
@@ -95,10 +104,10 @@ def hand_out_values(agent: str, wanted: Filter, now: int, limit: int) -> dict[st
     }
 
 
-def within_bytes(rows: list[Row], max_bytes: int | None) -> list[Row]:
-    """The rows of ``hand_out`` up to ``max_bytes`` of text, but at least the first."""
+def within_bytes(rows: Iterable[Row], max_bytes: int | None) -> list[Row]:
+    """The rows of ``hand_out`` up to ``max_bytes`` of text, but at least the first; reads no further."""
     if max_bytes is None:
-        return rows
+        return list(rows)
     total, kept = 0, list[Row]()
     for row in rows:
         total += row[16]
@@ -111,7 +120,7 @@ def within_bytes(rows: list[Row], max_bytes: int | None) -> list[Row]:
 def _lease(
     tx: Write, actor: Actor, wanted: Filter, limit: int, max_bytes: int | None, now: int, until: int
 ) -> list[Delivery]:
-    rows = list(tx.db.execute(_SQL["hand_out"], hand_out_values(actor.agent, wanted, now, limit)))
+    rows = tx.db.execute(_SQL["hand_out"], hand_out_values(actor.agent, wanted, now, limit))
     handed = []
     for row in within_bytes(rows, max_bytes):
         values = {
@@ -211,10 +220,11 @@ def _settle_known(tx: Write, actor: Actor, ids: tuple[str, ...], now: int) -> tu
 
 
 def release(
-    core: Core, actor: Actor, ids: tuple[str, ...], not_before: int | None, unseen: bool, key: str | None
+    core: Core, actor: Actor, ids: tuple[str, ...], delay_ms: int, unseen: bool, key: str | None
 ) -> tuple[str, ...]:
     """See :meth:`hubbub.stores.contract.MailStore.release`."""
     now = core.clock.now()
+    not_before = now + delay_ms if delay_ms else None
     with core.write() as tx:
         admit(tx, actor, now)
 
@@ -238,7 +248,7 @@ def release(
                 give_back(tx, lease, now, actor, not_before=not_before, unseen=unseen)
             return list(ids)
 
-        answer, _ = once(tx, actor.agent, key, "release", lambda: [ids, not_before], now, act)
+        answer, _ = once(tx, actor.agent, key, "release", lambda: [ids, delay_ms], now, act)
     return tuple(answer)
 
 

@@ -78,6 +78,7 @@ def agent_of(row: Row, now: int) -> Agent:
         dead=dead,
         session=session,
         last_seen_at=session.beat_at if session else seen,
+        ephemeral=bool(row[11]),
     )
 
 

@@ -9,7 +9,7 @@ import apsw
 from hubbub.bells.sockets import SocketBells
 from hubbub.bells.watch import WatchBell
 from hubbub.clock import Clock, SystemClock
-from hubbub.errors import BackupFailed, BusUnusable, HubbubError
+from hubbub.errors import BackupFailed, BusNotFound, HubbubError
 from hubbub.model import IDEMPOTENCY_MS, Problem, StoreInfo, Swept
 from hubbub.stores.contract import Bell
 from hubbub.stores.sqlite import due
@@ -18,7 +18,7 @@ from hubbub.stores.sqlite.connection import APPLICATION_ID, Connections, make_fi
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.ledger import SqliteLedger
 from hubbub.stores.sqlite.mail import SqliteMail
-from hubbub.stores.sqlite.migrating import copy_database, migrate, stored_format
+from hubbub.stores.sqlite.migrating import copy_database, keep_log, migrate, stored_format
 from hubbub.stores.sqlite.statements import migrations, newest_format, statements
 
 _AGENTS = statements("agents.sql")
@@ -41,10 +41,12 @@ class SqliteStore:
         Raises:
             StoreError: it can't be opened; each cause has its own code.
         """
+        # One bus has one queue and one set of bells, whatever links lead to it.
+        path = os.path.realpath(path)
         if create or os.path.isdir(path):
             make_file(path)
         elif not os.path.exists(path):
-            raise BusUnusable(f"There is no bus at {path}.")
+            raise BusNotFound(f"There is no bus at {path}.")
         connections = Connections(path, busy_timeout_ms)
         self._core = Core(path, clock or SystemClock(), SocketBells(path + "-bells"), connections)
         try:
@@ -52,6 +54,7 @@ class SqliteStore:
             # Reading the scripts costs time that an up-to-date file need not pay.
             if stored_format(mine, newest_format()) != newest_format():
                 migrate(mine, migrations(), self._core.clock.now())
+            keep_log(mine)
         except BaseException:
             connections.close()
             raise

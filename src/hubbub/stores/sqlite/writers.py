@@ -85,8 +85,16 @@ class _Helper:
             if not self.waiting:
                 self.waiting = True
                 self._ask.release()
-        if self._served.acquire(True, timeout):
-            return True
+        try:
+            if self._served.acquire(True, timeout):
+                return True
+        except BaseException:  # Ctrl-C: nobody will use the turn
+            with self._state:
+                self._wanted = False
+                if not self.waiting:
+                    self._served.acquire(False)
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
+            raise
         with self._state:
             if not self.waiting:  # served between the time-out and now
                 self._served.acquire()

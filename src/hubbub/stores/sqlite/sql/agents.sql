@@ -102,7 +102,7 @@ WHERE id = :id;
 
 -- name: identify
 -- What the client calls its own session became known.
-UPDATE sessions SET client_session = :client_session WHERE id = :id;
+UPDATE sessions SET client_session = :client_session WHERE id = :id AND state = 'live';
 
 -- name: end_session
 -- The session holds its name no more.
@@ -117,6 +117,10 @@ SELECT operation, request, answer FROM answers WHERE agent = :agent AND key = :k
 INSERT INTO answers (agent, key, operation, request, answer, at)
 VALUES (:agent, :key, :operation, :request, :answer, :now);
 
+-- name: forget_answer
+-- Forget one key.
+DELETE FROM answers WHERE agent = :agent AND key = :key;
+
 -- name: forget_answers
 -- Forget keys that are too old to be retried.
 DELETE FROM answers WHERE at < :before;
@@ -129,7 +133,3 @@ SELECT holder, until FROM duties WHERE duty = :duty;
 -- Take or keep a duty.
 INSERT INTO duties (duty, holder, until) VALUES (:duty, :holder, :until)
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, until = excluded.until;
-
--- name: setting
--- A value of the bus itself.
-SELECT value FROM settings WHERE name = :name;
