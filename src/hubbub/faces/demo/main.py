@@ -55,4 +55,4 @@ def _finish(folder: str, url: str, keep: bool, hand_overs: list[float], seconds:
         print(f"The bus is kept. Look at it with:  hubbub --bus {url} log")
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        print("Run with --keep to look at the bus afterwards.")
+        print("hubbub demo --keep leaves the bus for a look.")
