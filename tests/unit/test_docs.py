@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+import hubbub
 from tests.contract.test_states import STATES, TABLE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -114,3 +115,20 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     script = "\n".join(["set -e", f"cd '{tmp_path}'", *commands])
     subprocess.run(["bash", "-c", script], env=env, check=True, timeout=60, capture_output=True)
+
+
+def test_the_python_sample_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (DOCS / "how-to" / "scripts.md").read_text()
+    sample = re.search(r"```python\n(.*?)```", page, re.S)
+    assert sample is not None
+    monkeypatch.setenv("HUBBUB_BUS", f"sqlite://{tmp_path}/bus.db")
+    with hubbub.connect() as bus:
+        bus.agents.register("builder")
+        bus.agents.register("nightly")
+        bus.mail.send(bus.agents.attach("builder"), bus.mail.draft("nightly", "good morning"))
+        done = subprocess.run(
+            [sys.executable, "-c", sample.group(1)], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "good morning\n", "")
+        assert [d.message.body for d in bus.mail.peek("builder").deliveries] == ["Nightly build is green."]
+        assert bus.agents.get("nightly").queued + bus.agents.get("nightly").leased == 0
