@@ -76,6 +76,7 @@ def test_a_healthy_bus(cli: Cli) -> None:
         "bus",
         "disk",
         "rights",
+        "writers",
         "engine",
         "integrity",
         "agents",
@@ -153,6 +154,88 @@ def test_doctor_makes_no_bus(cli: Cli) -> None:
     status, found = levels(cli, "--bus", "none.db")
     assert (status, found["file"]) == (0, "warning")
     assert not (cli.folder / "none.db").exists()
+
+
+def test_what_is_no_bus_is_left_alone(cli: Cli) -> None:
+    other = cli.folder / "other.db"
+    theirs = apsw.Connection(str(other))
+    theirs.execute("CREATE TABLE t(x)")
+    theirs.close()
+    (cli.folder / "text.db").write_text("This is no database, but it is long enough to look like one. " * 99)
+    (cli.folder / "empty.db").write_bytes(b"")
+    os.mkfifo(cli.folder / "fifo.db")
+    cli.folder.chmod(0o777)
+    for name, level in (("other", 6), ("text", 6), ("empty", 0), ("fifo", 6)):
+        path = cli.folder / f"{name}.db"
+        path.chmod(0o666)
+        before = path.stat()
+        for words in (["doctor"], ["doctor", "--fix"]):
+            answer = cli.run(*words, "--json", "--bus", str(path))
+            assert answer.status == level, (words, answer.out)
+            assert "rights" not in {check["check"] for check in answer.json["checks"]}
+        after = path.stat()
+        assert (after.st_mode, after.st_mtime_ns, after.st_size) == (
+            before.st_mode,
+            before.st_mtime_ns,
+            before.st_size,
+        )
+    assert cli.folder.stat().st_mode & 0o777 == 0o777
+
+
+def test_a_device_is_no_bus(cli: Cli) -> None:
+    answer = cli.run("doctor", "--fix", "--json", "--bus", os.devnull)
+    assert answer.status == 6
+    assert "is not a regular file" in answer.out
+    assert os.stat(os.devnull).st_mode & 0o666 == 0o666
+    assert not os.path.exists(f"{os.devnull}-queue")
+
+
+def test_files_of_like_names_are_not_the_buss_own(cli: Cli) -> None:
+    notes = cli.folder / "bus.db-notes.txt"
+    notes.write_text("for all to read")
+    notes.chmod(0o644)
+    assert levels(cli, "--fix")[0] == 0
+    assert notes.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_file_of_another_user_is_not_changed(cli: Cli) -> None:
+    cli.path.chmod(0o644)
+    os.chown(cli.path, 65534, 65534)
+    status, found = levels(cli, "--fix")
+    assert (status, found["rights"]) == (6, "problem")
+    assert cli.path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_bus_behind_a_link_is_mended_itself(cli: Cli) -> None:
+    link = cli.folder / "link.db"
+    link.symlink_to(cli.path)
+    cli.path.chmod(0o640)
+    assert levels(cli, "--bus", str(link))[0] == 6
+    assert levels(cli, "--fix", "--bus", str(link))[0] == 0
+    assert cli.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_process_that_holds_the_turn_to_write_is_named_as_the_problem(cli: Cli) -> None:
+    script = (
+        "import apsw, sys; db = apsw.Connection(sys.argv[1]); db.execute('BEGIN IMMEDIATE'); "
+        "print('in', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(cli.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"in\n"
+        answer = cli.run("doctor", "--json")
+    finally:
+        end(holder)
+        holder.communicate(timeout=DEADLINE)
+    assert answer.status == 6
+    (problem,) = [check for check in answer.json["checks"] if check["level"] == "problem"]
+    assert problem["check"] == "writers"
+    assert f"fuser -v {cli.path}" in problem["fix"]
+    assert levels(cli)[0] == 0
 
 
 # --- completion --------------------------------------------------------------------------------------

@@ -223,7 +223,6 @@ def test_a_path_that_can_hold_no_bus(cli: Cli) -> None:
     made.close()
     for path, code in (
         (str(cli.folder), "BUS_UNUSABLE"),
-        (str(cli.folder / "plain" / "bus.db"), "BUS_UNUSABLE"),
         (str(cli.folder / "text.db"), "BUS_NOT_HUBBUB"),
         (other, "BUS_NOT_HUBBUB"),
         (newer, "BUS_NEWER"),
@@ -236,6 +235,10 @@ def test_a_path_that_can_hold_no_bus(cli: Cli) -> None:
             else:
                 assert answer.json["result"] == "problem"
     assert (cli.folder / "text.db").read_bytes() == before
+    under_a_file = ["--bus", str(cli.folder / "plain" / "bus.db")]
+    assert cli.run("register", "alice", *under_a_file).code == "BUS_UNUSABLE"
+    assert cli.run("who", *under_a_file).code == "BUS_NOT_FOUND"
+    assert cli.run("doctor", *under_a_file).status == 6
 
 
 @pytest.fixture
@@ -354,3 +357,49 @@ def test_a_body_that_begins_with_a_dash(cli: Cli) -> None:
     assert "--" not in cli.run("send", "bob", "x", "extra", agent="alice").err.replace("--help", "")
     assert cli.run("send", "bob", "--", "-hello", agent="alice").status == 0
     assert cli.run("receive", "--json", agent="bob").json["messages"][0]["body"] == "-hello"
+
+
+BUSLESS = [
+    ["send", "bob", "x"],
+    ["receive"],
+    ["receive", "--wait", "5"],
+    ["reply", "m1abcde", "x"],
+    ["ack", "m1abcde"],
+    ["peek"],
+    ["thread", "m1abcde"],
+    ["log"],
+    ["log", "--follow"],
+    ["who"],
+    ["status"],
+    ["dead"],
+    ["dead", "retry", "--all"],
+    ["unregister", "bob"],
+    ["backup"],
+]
+
+
+@pytest.mark.parametrize("words", BUSLESS, ids=" ".join)
+def test_only_registering_makes_a_bus(cli: Cli, words: list[str]) -> None:
+    folder = cli.folder / "elsewhere"
+    path = folder / "none.db"
+    answer = cli.run(*words, "--bus", str(path), agent="alice")
+    assert (answer.status, answer.code, answer.out) == (3, "BUS_NOT_FOUND", "")
+    assert f"no bus at sqlite://{path} yet (named by --bus)" in answer.err
+    assert "hubbub register NAME" in answer.err
+    assert not folder.exists()
+
+
+def test_registering_makes_the_bus(cli: Cli) -> None:
+    path = str(cli.folder / "elsewhere" / "new.db")
+    assert cli.run("register", "alice", "--bus", path).status == 0
+    assert cli.run("who", "--bus", path).out.startswith("alice ")
+
+
+def test_an_event_that_there_is_not(cli: Cli) -> None:
+    answer = cli.run("log", "--event", "nosuch")
+    assert "'nosuch' is not a kind of event." in answer.err
+
+
+def test_one_is_singular(cli: Cli) -> None:
+    cli.run("register", "bob", "--inbox-limit", "1")
+    assert "Inbox: up to 1 message of " in cli.run("status", "bob").out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,11 +70,8 @@ def completion(context: Context) -> int:
 def complete_names(context: Context) -> int:
     """Print the registered names, one a line; quick and, when there is no bus, silent."""
     from hubbub.errors import HubbubError
-    from hubbub.location import split_url
 
     try:
-        if not os.path.exists(split_url(context.place.url)[1]):
-            return 0  # completing a word must not create a bus
         names = [agent.name for agent in context.bus.store.agents.all()]
     except HubbubError:
         return 0

@@ -6,8 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import NoAgentName
+from hubbub.errors import BusNotFound, NoAgentName
 from hubbub.faces.cli.failures import ConfirmationNeeded
+from hubbub.text import safe_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,12 +39,20 @@ class Context:
 
     @property
     def bus(self) -> Bus:
-        """The bus, opened when first asked for. Raises StoreError."""
+        """The bus, opened when first asked for. Raises StoreError; BusNotFound when there is none yet."""
+        return self.open_bus(create=False)
+
+    def open_bus(self, *, create: bool) -> Bus:
+        """The bus; with ``create`` it is made when there is none yet. Raises StoreError."""
         if self._bus is None:
             from hubbub.bus import Bus
             from hubbub.stores import open_store
 
-            self._bus = Bus(open_store(self.place.url))
+            try:
+                self._bus = Bus(open_store(self.place.url, create=create))
+            except BusNotFound:
+                path, source = safe_line(self.place.url), safe_line(self.place.source)
+                raise BusNotFound(f"There is no bus at {path} yet (named by {source}).") from None
         return self._bus
 
     @property

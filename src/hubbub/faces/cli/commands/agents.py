@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def register(context: Context) -> int:
     """Make an agent known, or change what is given of a known one."""
     given = context.arguments
-    made = context.bus.agents.register(
+    made = context.open_bus(create=True).agents.register(
         given.name,
         role=given.role,
         description=given.description,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from hubbub.errors import EXIT_PERSON, HubbubError
+from hubbub.errors import EXIT_PERSON, BusBusy, BusUnusable, HubbubError
 from hubbub.faces.cli import render
 from hubbub.faces.cli.commands import rights
 from hubbub.faces.cli.context import agent_name
@@ -21,6 +22,9 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 SPACE_LOW = 100 << 20
 SPACE_OUT = 10 << 20
+
+TURN_MS = 2_000
+"""How long a turn to write may take to come; a busy bus gives one within milliseconds."""
 
 SOUND_SQLITE = (3, 51, 3)
 """Older ones can damage a database that several processes write and checkpoint (the WAL-reset bug)."""
@@ -57,13 +61,14 @@ def _findings(context: Context) -> Iterator[Finding]:
     yield Finding("bus", OK, f"{place.url}, named by {place.source}")
     path = split_url(place.url)[1]
     yield from _space(path)
-    if not os.path.lexists(path):
-        yield _absent(path)
+    outside = _not_a_bus(path)
+    if outside is not None:
+        yield outside
         return
-    for level, found, fix in rights.check(path, mend=context.arguments.fix):
-        yield Finding("rights", level, found, fix)
     checks: list[Callable[[Context], Iterator[Finding]]] = [
         _engine,
+        _rights,  # only here: what did not open as a bus is none of ours
+        _writers,
         _integrity,
         _sessions,
         _mail,
@@ -86,6 +91,19 @@ def _surroundings() -> Iterator[Finding]:
     yield Finding(
         "program", OK, f"Hubbub {__version__}, Python {platform.python_version()}, {platform.system()}"
     )
+
+
+def _not_a_bus(path: str) -> Finding | None:
+    """What to say of a path that must not even be opened, since no bus can be there yet."""
+    if not os.path.exists(path):
+        return _absent(path)
+    state = os.stat(path)
+    if not stat.S_ISREG(state.st_mode):
+        found = f"{path} is not a regular file: no bus can be kept there."
+        return Finding("file", PROBLEM, found, BusUnusable.default_hint)
+    if state.st_size == 0:
+        return Finding("file", WARNING, f"{path} is empty: no bus yet.", "Start with: hubbub register NAME")
+    return None
 
 
 def _absent(path: str) -> Finding:
@@ -127,6 +145,33 @@ def _engine(context: Context) -> Iterator[Finding]:
         yield Finding("engine", PROBLEM, found, fix)
     else:
         yield Finding("engine", OK, found)
+
+
+def _rights(context: Context) -> Iterator[Finding]:
+    # The store keeps its other files beside the file itself, whatever links lead to it.
+    path = os.path.realpath(split_url(context.place.url)[1])
+    for level, found, fix in rights.check(path, mend=context.arguments.fix):
+        yield Finding("rights", level, found, fix)
+
+
+def _writers(context: Context) -> Iterator[Finding]:
+    """Take one turn at writing that changes nothing: whoever holds it long stops all others."""
+    from hubbub.stores import open_store
+
+    path = split_url(context.place.url)[1]
+    try:
+        store = open_store(context.place.url, create=False, busy_timeout_ms=TURN_MS)
+        try:
+            store.agents.end_session("doctor-looks", "")  # there is no such session
+        finally:
+            store.close()
+    except BusBusy:
+        raise BusBusy(
+            f"No turn to write came in {TURN_MS / 1000:g} s: another process holds it.",
+            hint=f"Find a stopped or hung one with: fuser -v {path} {path}-queue"
+            " - then let it go on (kill -CONT PID) or end it (kill -KILL PID; nothing is lost).",
+        ) from None
+    yield Finding("writers", OK, "a turn to write comes at once")
 
 
 def _integrity(context: Context) -> Iterator[Finding]:

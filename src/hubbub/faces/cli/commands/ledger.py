@@ -72,7 +72,7 @@ def _wanted(context: Context) -> dict[str, Any]:
     return {
         "agent": None if given.agent is None else check_name(given.agent),
         "message": given.message,
-        "kinds": tuple(check_word(word, EVENTS, "event") for word in given.events),
+        "kinds": tuple(check_word(word, EVENTS, "kind of event") for word in given.events),
         "since": None if given.since is None else moment(given.since, context.bus.store.now()),
     }
 

@@ -68,7 +68,8 @@ def _of_agent(context: Context, agent: Agent) -> int:
         return 0
     now = context.bus.store.now()
     render.agent(agent, now, output)
-    output.line(f"  Inbox: up to {agent.inbox_limit} messages of {render.size(agent.max_message_bytes)}")
+    room = render.plural(agent.inbox_limit, "message")
+    output.line(f"  Inbox: up to {room} of {render.size(agent.max_message_bytes)}")
     if agent.session is not None:
         held = agent.session
         output.line(f"  Session: {held.id}, started {render.ago(now, held.started_at)}")
