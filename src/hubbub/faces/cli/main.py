@@ -17,6 +17,7 @@ from hubbub.faces.cli.output import (
     ReaderGone,
     complain,
     open_missing_streams,
+    terminal_width,
     wants_colour,
 )
 from hubbub.text import safe_line
@@ -51,7 +52,8 @@ def run() -> NoReturn:
 def main(words: list[str]) -> int:
     """Run the command that ``words`` name; its exit status."""
     options = words[: words.index("--")] if "--" in words else words
-    output = Output(json="--json" in options, colour=wants_colour(refused="--no-color" in options))
+    colour = wants_colour(refused="--no-color" in options)
+    output = Output(json="--json" in options, colour=colour, width=terminal_width())
     try:
         status = _dispatch(words, output)
         output.flush()

@@ -17,6 +17,10 @@ from hubbub.text import safe_text
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
+USUAL_WIDTH = 80
+"""Cells in a line where a terminal does not say."""
+
+
 class ReaderGone(OutputFailed):
     """Whoever read standard output has closed it."""
 
@@ -24,8 +28,10 @@ class ReaderGone(OutputFailed):
 class Output:
     """Where a command's answer goes: text for people, or JSON, one object a line."""
 
-    def __init__(self, *, json: bool = False, colour: bool = False) -> None:
+    def __init__(self, *, json: bool = False, colour: bool = False, width: int | None = None) -> None:
         self.json = json
+        self.width = width
+        """Cells in a line of the terminal; None where standard output is none, and nothing is folded."""
         self.colour = colour
         self.answered = False
         """An answer in JSON was begun: anything more would be a second one."""
@@ -36,7 +42,15 @@ class Output:
         self._parts: list[str] = []
 
     def line(self, text: str = "") -> None:
-        """Add a line. What others wrote must have passed through ``safe_text`` or ``safe_line``."""
+        """Add a line, on a terminal folded to its width.
+
+        What others wrote must have passed through ``safe_text`` or ``safe_line``.
+        """
+        # No letter takes more than two cells, but a tab may.
+        if self.width is not None and (2 * len(text) > self.width or "\t" in text):
+            from hubbub.faces.cli.folding import fold
+
+            text = "\n".join(fold(text, self.width))
         self._parts.append(text + "\n")
 
     def answer(self, value: dict[str, Any]) -> None:
@@ -129,6 +143,16 @@ def wants_colour(*, refused: bool) -> bool:
     if refused or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def terminal_width() -> int | None:
+    """How many cells a line of the terminal has that standard output is; None when it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_WIDTH
+    except OSError:
+        return USUAL_WIDTH
 
 
 def open_missing_streams() -> None:
