@@ -45,7 +45,7 @@ class SqliteStore:
         path = os.path.realpath(path)
         if create or os.path.isdir(path):
             make_file(path)
-        elif not os.path.exists(path):
+        elif not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
             raise BusNotFound(f"There is no bus at {path}.")
         connections = Connections(path, busy_timeout_ms)
         self._core = Core(path, clock or SystemClock(), SocketBells(path + "-bells"), connections)
@@ -138,7 +138,9 @@ class SqliteStore:
                     )
                 orphans = one(db, _LEDGER["orphan_messages"], {})
                 if orphans is not None and orphans[0]:
-                    problems.append(Problem(f"{orphans[0]} messages are in no inbox.", "error", restore))
+                    problems.append(
+                        Problem(f"Messages that are in no inbox: {orphans[0]}.", "error", restore)
+                    )
         except HubbubError as error:
             problems.append(Problem(error.message, "error", error.hint or restore))
         return problems
