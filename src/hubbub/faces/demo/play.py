@@ -46,7 +46,7 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
     stage.say("planner", f"has a task from ada: {order['body']}", took, start=True)
 
     waiting = asyncio.create_task(receive(builder))
-    sending = call(planner, "send_message", to="builder", kind="task", body="Fix the parser: issue 12.")
+    sending = call(planner, "send_message", to="builder", kind="task", body="Fix the parser: it eats the last line.")
     task, took = await hand_over(stage, sending, waiting)
     stage.say("builder", f"has a task from planner: {task['body']}", took)
 
@@ -70,7 +70,7 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
     stage.say("builder", f"has the answer from ada: {answer['body']}", took, start=True)
 
     waiting = asyncio.create_task(receive(planner))
-    sending = call(builder, "send_message", in_reply_to=task["id"], body="Fixed on branch fix-12.")
+    sending = call(builder, "send_message", in_reply_to=task["id"], body="Fixed on branch fix-parser.")
     result, took = await hand_over(stage, sending, waiting)
     expect(result["kind"] == "result", f"A reply to a task is a result, not {result['kind']}.")
     stage.say("planner", f"has the result from builder: {result['body']}", took)
