@@ -46,7 +46,9 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
     stage.say("planner", f"has a task from ada: {order['body']}", took, start=True)
 
     waiting = asyncio.create_task(receive(builder))
-    sending = call(planner, "send_message", to="builder", kind="task", body="Fix the parser: it eats the last line.")
+    sending = call(
+        planner, "send_message", to="builder", kind="task", body="Fix the parser: it eats the last line."
+    )
     task, took = await hand_over(stage, sending, waiting)
     stage.say("builder", f"has a task from planner: {task['body']}", took)
 
