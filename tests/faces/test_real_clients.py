@@ -16,6 +16,9 @@ from tests.faces.mcp_support import bus_at
 from tests.needs import client, client_path
 
 SECONDS = 90
+_PATH = os.environ.get("PYTHONPATH")
+PYTHON_PATH = ["-e", f"PYTHONPATH={_PATH}"] if _PATH else []
+"""Clients start servers with little of this process's environment."""
 
 
 def run(words: list[str], folder: Path, **env: str) -> str:
@@ -49,8 +52,7 @@ def inspect(folder: Path, name: str, era: str, *words: str) -> Any:
             "--cli",
             "-e",
             f"HUBBUB_BUS={bus_at(folder)}",
-            "-e",
-            f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}",
+            *PYTHON_PATH,
             sys.executable,
             "-m",
             "hubbub",
@@ -113,7 +115,7 @@ def test_claude_code_finds_the_server_connected(tmp_path: Path) -> None:
         "DISABLE_AUTOUPDATER": "1",
     }
     server = [sys.executable, "-m", "hubbub", "mcp"]
-    named = ["-e", f"HUBBUB_BUS={bus_at(tmp_path)}", "-e", f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"]
+    named = ["-e", f"HUBBUB_BUS={bus_at(tmp_path)}", *PYTHON_PATH]
     run([claude, "mcp", "add", "hubbub", "--scope", "user", *named, "--", *server], tmp_path, **quiet)
     listed = run([claude, "mcp", "list"], tmp_path, **quiet)
     line = next(line for line in listed.splitlines() if line.startswith("hubbub"))
@@ -126,7 +128,7 @@ def test_claude_code_finds_the_server_connected(tmp_path: Path) -> None:
 def test_gemini_cli_finds_the_server_connected(tmp_path: Path) -> None:
     gemini = client("gemini")
     trust = {"GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_API_KEY": "dummy"}
-    named = ["-e", f"HUBBUB_BUS={bus_at(tmp_path)}", "-e", f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"]
+    named = ["-e", f"HUBBUB_BUS={bus_at(tmp_path)}", *PYTHON_PATH]
     server = [sys.executable, "-m", "hubbub", "mcp"]
     run([gemini, "mcp", "add", "--scope", "user", *named, "hubbub", *server], tmp_path, **trust)
     listed = run([gemini, "mcp", "list"], tmp_path, **trust)
