@@ -347,7 +347,7 @@ def test_an_option_without_its_value_does_not_choose_the_default(cli: Cli, words
 
 
 def test_a_body_that_begins_with_a_dash(cli: Cli) -> None:
-    for words in (["send", "bob", "-hello"], ["send", "bob", "--++--"], ["send", "bob", "-zzz"]):
+    for words in (["send", "bob", "-xhello"], ["send", "bob", "--++--"], ["send", "bob", "-zzz"]):
         answer = cli.run(*words, agent="alice")
         assert (answer.status, answer.code) == (2, "USAGE"), words
         hint = 'Put -- before a text that begins with a dash: hubbub send bob -- "-hello"'
