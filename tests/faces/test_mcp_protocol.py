@@ -30,7 +30,6 @@ from tests.faces.mcp_support import (
     use,
 )
 
-
 UPDATED = "notifications/resources/updated"
 
 
