@@ -37,9 +37,6 @@ KIND_RULE = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 REPLY_KINDS = {"task": "result", "question": "answer", "review_request": "review_response"}
 """The kind that a reply takes from the message it answers; any other is answered by a ``message``."""
 
-WANTS_ANSWER = frozenset(REPLY_KINDS)
-"""Kinds whose sender expects a reply."""
-
 # Crockford's base 32: no i, l, o or u, so that a copied id is not misread.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.model import LEASE_MS
+from hubbub.model import LEASE_MS, Draft
 from tests.contract.world import World
 
 
@@ -33,3 +33,15 @@ def test_a_repeated_receive_still_settles_what_it_was_given_to_settle(world: Wor
     world.mail.receive(bob)
     world.mail.receive(bob, key="k", settle=(two,))
     assert (world.state("bob", one), world.state("bob", two)) == ("leased", "settled")
+
+
+def test_no_page_of_dead_letters_is_cut_inside_a_message(world: World) -> None:
+    names = ["b", "c", "d"]
+    sender = world.agents_named("ada", *names)[0]
+    many = world.mail.send(sender, Draft(tuple(names), "x", ttl_ms=1)).id
+    other = world.mail.send(sender, Draft(("b",), "y", ttl_ms=1)).id
+    world.clock.advance(2)
+    page = world.mail.dead(limit=2)
+    assert [(letter.message.id, letter.agent) for letter in page] == [(many, name) for name in names]
+    rest = world.mail.dead(after=page[-1].message.seq, limit=2)
+    assert [letter.message.id for letter in rest] == [other]

@@ -16,7 +16,6 @@ KEY_MAX = 200
 DESCRIPTION_MAX = 1000
 RECIPIENTS_MAX = 1000
 METADATA_DEPTH = 50
-YEAR_MS = 366 * 86_400_000
 
 
 def text(value: object, what: str, limit: int | None = None, *, empty: bool = True) -> str:

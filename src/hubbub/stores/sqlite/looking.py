@@ -16,6 +16,7 @@ from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
+_LAST_SEQ = 2**63 - 1
 
 
 def catch_up(core: Core, agent: str) -> None:
@@ -149,8 +150,11 @@ def dead(core: Core, agent: str | None, after: int, limit: int) -> list[Delivery
     """See :meth:`hubbub.stores.contract.MailStore.dead`."""
     catch_up_all(core)
     with core.read() as db:
-        rows = list(db.execute(_SQL["dead_rows"], {"agent": agent, "after": after, "limit": limit}))
+        values = {"agent": agent, "after": after, "behind": None, "until": _LAST_SEQ, "limit": limit}
+        rows = list(db.execute(_SQL["dead_rows"], values))
         if len(rows) == limit:
-            last = {"agent": agent, "message": rows[-1][0], "last": rows[-1][16]}
-            rows += db.execute(_SQL["dead_rows_rest"], last)
+            # No page is cut inside a message, so that its seq alone says where the next one begins.
+            seq, behind = rows[-1][0], rows[-1][16]
+            values.update(after=seq, behind=behind, until=seq, limit=-1)
+            rows += db.execute(_SQL["dead_rows"], values)
     return [delivery_of(row, row[16], "dead") for row in rows]

@@ -6,7 +6,7 @@ import os
 
 import apsw
 
-from hubbub.errors import BusNewer, BusNotHubbub
+from hubbub.errors import BusNewer, BusNotHubbub, BusUnusable
 from hubbub.stores.sqlite.connection import APPLICATION_ID, LOG_BYTES, Connection, Read, translate
 
 
@@ -45,7 +45,8 @@ def keep_log(connection: Connection) -> None:
             return
         connection.turn.enter()
         try:
-            connection.db.pragma("journal_mode", "wal")
+            if str(connection.db.pragma("journal_mode", "wal")) != "wal":
+                raise BusUnusable(f"{connection.path} can't have a write-ahead log here.")
             # The log comes to be with the first write.
             connection.db.pragma("user_version", int(connection.db.pragma("user_version")))
             _lengthen_log(f"{connection.path}-wal")

@@ -179,27 +179,18 @@ ORDER BY m.seq
 LIMIT :limit;
 
 -- name: dead_rows
--- Dead letters, by seq.
+-- Dead letters by seq and agent: those of the messages after one and up to another, and the rest of
+-- that one's behind an agent.
 SELECT m.seq, m.tag, m.sender, m.recipients, m.thread, m.in_reply_to, m.kind, m.priority, m.subject,
        m.body, m.metadata, m.reply_due, m.created_at,
        (SELECT r.tag FROM messages r WHERE r.seq = m.in_reply_to),
        d.delivery_count, d.reasons, d.agent
 FROM deliveries d INDEXED BY deliveries_dead
 CROSS JOIN messages m ON m.seq = d.message
-WHERE d.state = 'dead' AND d.message > :after AND (:agent IS NULL OR d.agent = :agent)
+WHERE d.state = 'dead' AND d.message BETWEEN :after AND :until
+  AND (d.message > :after OR d.agent > :behind) AND (:agent IS NULL OR d.agent = :agent)
 ORDER BY d.message, d.agent
 LIMIT :limit;
-
--- name: dead_rows_rest
--- The rest of a message's dead letters, so that no page is cut inside a message.
-SELECT m.seq, m.tag, m.sender, m.recipients, m.thread, m.in_reply_to, m.kind, m.priority, m.subject,
-       m.body, m.metadata, m.reply_due, m.created_at,
-       (SELECT r.tag FROM messages r WHERE r.seq = m.in_reply_to),
-       d.delivery_count, d.reasons, d.agent
-FROM deliveries d INDEXED BY deliveries_dead
-CROSS JOIN messages m ON m.seq = d.message
-WHERE d.state = 'dead' AND d.message = :message AND d.agent > :last AND (:agent IS NULL OR d.agent = :agent)
-ORDER BY d.agent;
 
 -- name: dead_of_message
 -- Whose dead letter a message is.
