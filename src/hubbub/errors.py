@@ -119,6 +119,20 @@ class ThreadNotFound(NotFound):
     code = "THREAD_NOT_FOUND"
 
 
+class TopicNotFound(NotFound):
+    """No topic has this name or id, or it was deleted."""
+
+    code = "TOPIC_NOT_FOUND"
+    default_hint = "List the topics with: hubbub topic list"
+
+
+class ReplyNotFound(NotFound):
+    """A post answers a message that is not in its topic; nothing of the outbox was posted."""
+
+    code = "REPLY_NOT_FOUND"
+    default_hint = "reply_to takes the id of a message of the same topic, as sync and history show it."
+
+
 # --- who is asking, and from where ---------------------------------------------------------------
 
 
@@ -168,6 +182,13 @@ class NotYourMessage(WrongContext):
     code = "NOT_YOUR_MESSAGE"
 
 
+class NotJoined(WrongContext):
+    """The acting agent is not a member of this topic: it left, or never joined."""
+
+    code = "NOT_JOINED"
+    default_hint = "Join it first: join_topic, or hubbub topic join NAME"
+
+
 class RoleForbids(WrongContext):
     """The agent's role (publisher, consumer) does not allow this."""
 
@@ -213,6 +234,51 @@ class NoInbox(HubbubError):
     """The recipient only publishes: it has no inbox."""
 
     code = "NO_INBOX"
+
+
+class TopicClosed(HubbubError):
+    """The topic is closed: it can be read, not posted to."""
+
+    code = "TOPIC_CLOSED"
+    default_hint = "Read it as before. To post: hubbub topic reopen NAME, or create another topic."
+
+
+class TopicExists(HubbubError):
+    """An open topic has this name."""
+
+    code = "TOPIC_EXISTS"
+    default_hint = "Use that one, or choose another name."
+
+
+class TopicFixed(HubbubError):
+    """The topic of all agents can't be closed, renamed, deleted or left."""
+
+    code = "TOPIC_FIXED"
+
+
+class CursorOutOfRange(InvalidArgument):
+    """A place in a topic lies behind its last message."""
+
+    code = "CURSOR_OUT_OF_RANGE"
+
+
+class ImportInvalid(InvalidArgument):
+    """A file can't be imported: it is cut off, damaged, or not what import takes."""
+
+    code = "IMPORT_INVALID"
+
+
+class ExportFailed(HubbubError):
+    """An export could not be written."""
+
+    code = "EXPORT_FAILED"
+
+
+class MeaningUnavailable(HubbubError):
+    """Search by meaning needs an extra that is not installed."""
+
+    code = "MEANING_UNAVAILABLE"
+    default_hint = "Install it: pip install 'hubbub[semantic]'. Search by words works without."
 
 
 class TooManyCalls(HubbubError):

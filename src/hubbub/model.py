@@ -125,6 +125,8 @@ class Draft(NamedTuple):
     thread: str | None = None
     in_reply_to: str | None = None
     reply_within_ms: int | None = None
+    announce: bool = False
+    """Put a copy into ``#all``, for everyone to know of; it wakes nobody."""
     ttl_ms: int | None = None
     """The message is dead (``expired``) when nobody took it for this long."""
 
@@ -159,6 +161,8 @@ class Sent(NamedTuple):
     """The idempotency key was known: this is the first answer again."""
     settled: str | None = None
     """The message whose delivery this reply settled."""
+    announced: str | None = None
+    """The id of its copy in ``#all``."""
 
 
 class Delivery(NamedTuple):
@@ -236,6 +240,8 @@ class Event(NamedTuple):
     agent: str | None
     """Whose inbox or registration it concerns."""
     detail: dict[str, Any] | None
+    topic: str | None = None
+    """The id of the topic that it concerns; ``message`` is then one of the topic's."""
 
 
 EVENTS = (
@@ -255,6 +261,19 @@ EVENTS = (
     "message_expired",
     "message_retried",
     "message_purged",
+    "topic_created",
+    "topic_joined",
+    "topic_left",
+    "topic_posted",
+    "topic_read",
+    "topic_confirmed",
+    "topic_returned",
+    "cursor_reset",
+    "topic_closed",
+    "topic_reopened",
+    "topic_renamed",
+    "topic_deleted",
+    "topic_imported",
 )
 """The events of the ledger."""
 
@@ -268,6 +287,11 @@ class Swept(NamedTuple):
     messages_expired: int = 0
     sessions_expired: int = 0
     keys_forgotten: int = 0
+    topic_leases_expired: int = 0
+    posts_removed: int = 0
+    """Messages of deleted topics that were erased."""
+    indexed: int = 0
+    """Messages that search finds from now on."""
 
 
 class Page(NamedTuple):
@@ -291,6 +315,8 @@ class StoreInfo(NamedTuple):
     bytes: int
     messages: int
     events: int
+    topics: int = 0
+    topic_messages: int = 0
 
 
 class Problem(NamedTuple):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from hubbub.errors import InvalidArgument, InvalidName
+from hubbub.text import safe_line
 
 EVERYONE = "*"
 """As a recipient: every registered agent that has an inbox, but the sender."""
@@ -114,32 +115,96 @@ def new_token(letters: int = 12) -> str:
     return "".join(_ALPHABET[byte & 31] for byte in os.urandom(letters))
 
 
-def message_id(seq: int, tag: int) -> str:
-    """The id of message ``seq``: ``m``, the number in base 32, and five random letters.
+def make_id(letter: str, number: int, tag: int) -> str:
+    """The id of thing ``number`` of a kind: the kind's letter, the number in base 32, five random letters.
 
     The number makes the id unique and findable without an index; the tail makes it
-    improbable (one in 33 million) that a mistyped id names another message.
+    improbable (one in 33 million) that a mistyped id names another thing.
     """
-    number = ""
-    while seq:
-        seq, digit = divmod(seq, 32)
-        number = _ALPHABET[digit] + number
+    shown = ""
+    while number:
+        number, digit = divmod(number, 32)
+        shown = _ALPHABET[digit] + shown
     tail = ""
     for _ in range(_TAG_LETTERS):
         tag, digit = divmod(tag, 32)
         tail = _ALPHABET[digit] + tail
-    return "m" + number + tail
+    return letter + shown + tail
 
 
-def parse_message_id(text: str) -> tuple[int, int] | None:
-    """``(seq, tag)`` of a message id, or None when ``text`` has not the form of one."""
-    if len(text) < _TAG_LETTERS + 2 or len(text) > _TAG_LETTERS + 13 or text[0] != "m":
+def parse_id(letter: str, text: str) -> tuple[int, int] | None:
+    """``(number, tag)`` of an id of that kind, or None when ``text`` has not the form of one."""
+    if len(text) < _TAG_LETTERS + 2 or len(text) > _TAG_LETTERS + 13 or text[0] != letter:
         return None
     value = 0
-    for letter in text[1:]:
-        digit = _VALUES.get(letter)
+    for digit_letter in text[1:]:
+        digit = _VALUES.get(digit_letter)
         if digit is None:
             return None
         value = value * 32 + digit
-    seq, tag = divmod(value, TAG_LIMIT)
-    return (seq, tag) if 0 < seq < 2**63 and message_id(seq, tag) == text else None
+    number, tag = divmod(value, TAG_LIMIT)
+    return (number, tag) if 0 < number < 2**63 and make_id(letter, number, tag) == text else None
+
+
+def message_id(seq: int, tag: int) -> str:
+    """The id of the mail with this ``seq``, e.g. ``m1x7q2k9``."""
+    return make_id("m", seq, tag)
+
+
+def parse_message_id(text: str) -> tuple[int, int] | None:
+    """``(seq, tag)`` of a mail's id, or None when ``text`` has not the form of one."""
+    return parse_id("m", text)
+
+
+def post_id(number: int, tag: int) -> str:
+    """The id of a message of a topic, e.g. ``p1x7q2k9``."""
+    return make_id("p", number, tag)
+
+
+def parse_post_id(text: str) -> tuple[int, int] | None:
+    """``(number, tag)`` of a topic message's id, or None when ``text`` has not the form of one."""
+    return parse_id("p", text)
+
+
+def topic_id(number: int, tag: int) -> str:
+    """The id of a topic, e.g. ``t1x7q2k9``."""
+    return make_id("t", number, tag)
+
+
+def parse_topic_id(text: str) -> tuple[int, int] | None:
+    """``(number, tag)`` of a topic's id, or None when ``text`` has not the form of one."""
+    return parse_id("t", text)
+
+
+TOPIC_NAME_MAX = 128
+
+
+def topic_key(name: str) -> str:
+    """What a topic's name is compared by: look-alikes and capitals make no other topic."""
+    import unicodedata
+
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+def check_topic_name(name: object) -> str:
+    """``name``, without a leading ``#``, when it can be a topic's.
+
+    Raises:
+        InvalidArgument: it can't.
+    """
+    rule = f"A topic's name is one printable line of 1 to {TOPIC_NAME_MAX} characters."
+    if not isinstance(name, str):
+        raise InvalidArgument("A topic's name must be text.", hint=rule)
+    if len(name) > TOPIC_NAME_MAX + 1:
+        raise InvalidArgument(f"The topic's name has {len(name)} characters.", hint=rule)
+    kept = name.strip().removeprefix("#").strip()
+    if not kept or len(kept) > TOPIC_NAME_MAX or not safe_name(kept):
+        raise InvalidArgument(f"{ascii(name)[:80]} can't be a topic's name.", hint=rule)
+    if parse_topic_id(kept) is not None:
+        raise InvalidArgument(f"{kept} has the form of a topic's id and can't be a name.", hint=rule)
+    return kept
+
+
+def safe_name(name: str) -> bool:
+    """True when nothing in ``name`` is invisible, reorders text or moves a cursor."""
+    return name.isprintable() and safe_line(name) == name

@@ -10,6 +10,7 @@ from typing import Self
 
 from hubbub.bus.agents import Agents, Seat
 from hubbub.bus.mail import Mail
+from hubbub.bus.topics import Topics
 from hubbub.bus.waiting import Pause, Steps, run
 from hubbub.model import Problem, StoreInfo
 from hubbub.stores.contract import LedgerStore, Store
@@ -25,6 +26,7 @@ class Bus:
         self.store = store
         self.agents = Agents(store)
         self.mail = Mail(store, self.agents)
+        self.topics = Topics(store)
 
     @property
     def events(self) -> LedgerStore:

@@ -92,6 +92,13 @@ def metadata(value: object) -> dict[str, Any] | None:
     return kept
 
 
+def json_bytes(value: object) -> int:
+    """How many bytes ``value`` takes as compact JSON; nothing takes none."""
+    if value is None:
+        return 0
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
 def _deeper_than(value: object, limit: int) -> bool:
     level: list[object] = [value]
     for _ in range(limit):

@@ -39,6 +39,7 @@ class Mail:
         in_reply_to: str | None = None,
         reply_within: float | None = None,
         ttl: float | None = None,
+        announce: bool = False,
         actor: Actor | None = None,
     ) -> Draft:
         """A checked message, ready for :meth:`send`.
@@ -53,6 +54,7 @@ class Mail:
             in_reply_to: The message that this answers; settles it.
             reply_within: Seconds within which an answer is wanted.
             ttl: Seconds after which the message is dead if nobody took it.
+            announce: Put a copy into ``#all``, for everyone to know of; it wakes nobody.
             actor: Who will send it; needed for a reply.
 
         Raises:
@@ -77,6 +79,7 @@ class Mail:
             reply_within_ms=None
             if reply_within is None
             else checking.seconds(reply_within, "reply_within", WEEK_SECONDS * 52, 1),
+            announce=announce,
             ttl_ms=None if ttl is None else checking.seconds(ttl, "ttl", WEEK_SECONDS * 52, 0.001),
         )
 

@@ -45,6 +45,8 @@ from hubbub.model import (
     StoreInfo,
     Swept,
 )
+from hubbub.stores.contract_search import SearchStore
+from hubbub.stores.contract_topics import TopicStore
 
 
 class Bell(Protocol):
@@ -279,6 +281,16 @@ class Store(Protocol):
         ...
 
     @property
+    def topics(self) -> TopicStore:
+        """Topics and how far their members have read."""
+        ...
+
+    @property
+    def search(self) -> SearchStore:
+        """Search."""
+        ...
+
+    @property
     def ledger(self) -> LedgerStore:
         """The ledger."""
         ...
@@ -289,7 +301,8 @@ class Store(Protocol):
 
     def bell(self, *keys: str) -> Bell:
         """A bell that rings for any of ``keys``: ``inbox/NAME`` (something to receive, or the
-        session lost its name), ``room/NAME`` (that inbox got room), ``agents`` (who is there
+        session lost its name), ``room/NAME`` (that inbox got room), ``topic/ID`` (something was
+        posted, or its state changed; an announcement does not ring), ``agents`` (who is there
         changed), ``events`` (the ledger grew)."""
         ...
 

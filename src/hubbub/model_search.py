@@ -1,0 +1,86 @@
+"""The records of search. As in :mod:`hubbub.model`: immutable, times in milliseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+RANKED_MAX = 2000
+"""How many matches are ranked: of more, the newest. Ranking all of a common word's would take seconds."""
+
+SEARCH_MAX = 100
+"""How many hits one search gives at most."""
+
+
+class Where(NamedTuple):
+    """Which messages to search. None is no limit."""
+
+    scope: str = "all"
+    """``all``, ``mail`` or ``topics``."""
+    topic: str | None = None
+    """The id of a topic."""
+    sender: str | None = None
+    kind: str | None = None
+    thread: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Hit(NamedTuple):
+    """One message that was found."""
+
+    id: str
+    source: str
+    """``mail`` or ``topic``."""
+    topic: str | None
+    topic_name: str | None
+    seq: int
+    """In a topic: its number there; in the mail: its place on the bus."""
+    sender: str
+    recipients: tuple[str, ...]
+    thread: str
+    kind: str
+    subject: str
+    body: str
+    created_at: int
+    score: float
+    """Higher is better; comparable within one answer only."""
+
+
+class Found(NamedTuple):
+    """The answer to a search."""
+
+    hits: tuple[Hit, ...]
+    """Best first."""
+    total: int
+    """How many messages match; with ``capped``, that many at least."""
+    capped: bool
+    """More matched than are ranked: these are the best of the newest."""
+    behind: int
+    """How many messages are not indexed yet, and so can't be found."""
+
+
+class Indexed(NamedTuple):
+    """How far an index has come."""
+
+    done: int
+    """How many messages this call indexed."""
+    behind: int
+    """How many are left."""
+
+
+class Text(NamedTuple):
+    """A message's text that waits for its vectors."""
+
+    source: str
+    number: int
+    """With ``source``: which message, in the store's own terms."""
+    text: str
+
+
+class Vectors(NamedTuple):
+    """The vectors of one message: one for each stretch of its text, each of the same length."""
+
+    source: str
+    number: int
+    vectors: tuple[bytes, ...]
+    """Each a row of signed bytes."""
