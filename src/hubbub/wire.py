@@ -9,6 +9,8 @@ from typing import Any
 
 from hubbub.clock import to_iso
 from hubbub.model import Agent, Delivery, Event, Handout, Message, Receipt, Sent, Session, Whereabouts
+from hubbub.model_search import Hit
+from hubbub.model_topics import Membership, Posted, Synced, Topic, TopicMessage
 
 
 def _lean(values: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def sent_dict(sent: Sent) -> dict[str, Any]:
             "thread": sent.thread if sent.thread != sent.id else None,
             "sent_at": to_iso(sent.created_at),
             "settled": sent.settled,
+            "announced": sent.announced,
         }
     )
     if sent.repeated:
@@ -150,3 +153,122 @@ def event_dict(event: Event) -> dict[str, Any]:
             "detail": event.detail,
         }
     )
+
+
+# --- topics --------------------------------------------------------------------------------------
+
+
+def topic_dict(topic: Topic) -> dict[str, Any]:
+    """A topic. ``unread`` is there for members only, ``messages`` is how many it holds."""
+    shown: dict[str, Any] = {"id": topic.id, "name": topic.name, "state": topic.state}
+    if topic.unread is not None:
+        shown["unread"] = topic.unread
+    shown["messages"] = topic.last_seq
+    shown["members"] = topic.members
+    shown["last_at"] = to_iso(topic.last_at)
+    return {
+        **shown,
+        **_lean(
+            {
+                "created_by": topic.created_by,
+                "created_at": to_iso(topic.created_at),
+                "closed_at": _iso(topic.closed_at),
+                "closed_by": topic.closed_by,
+                "close_reason": topic.close_reason,
+                "metadata": topic.metadata,
+            }
+        ),
+    }
+
+
+def membership_dict(membership: Membership) -> dict[str, Any]:
+    """One agent in one topic; which topic is said beside it."""
+    shown = {
+        "agent": membership.agent,
+        "online": membership.online,
+        "unread": membership.unread,
+        "cursor": membership.cursor,
+    }
+    if membership.position != membership.cursor:
+        shown["position"] = membership.position
+    shown |= _lean(
+        {
+            "last_sync": _iso(membership.seen_at),
+            "joined_at": to_iso(membership.joined_at),
+            "left_at": _iso(membership.left_at),
+        }
+    )
+    if membership.fresh:
+        shown["joined"] = True
+    return shown
+
+
+def topic_message_dict(message: TopicMessage) -> dict[str, Any]:
+    """A message of a topic, which is said beside it. ``body`` is always there."""
+    shown = _lean(
+        {
+            "id": message.id,
+            "seq": message.seq,
+            "from": message.sender,
+            "kind": message.kind,
+            "reply_to": message.reply_to,
+            "thread": message.thread if message.thread not in (message.id, message.reply_to) else None,
+            "sent_at": to_iso(message.created_at),
+            "metadata": message.metadata,
+        }
+    )
+    shown["body"] = message.body
+    return shown
+
+
+def _posted_dict(posted: Posted) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": posted.id, "seq": posted.seq}
+    if posted.repeated:
+        shown["repeated"] = True
+    return shown
+
+
+def synced_dict(synced: Synced) -> dict[str, Any]:
+    """The answer to a sync. Which range it hands out is between the bus and the face."""
+    topic = synced.topic
+    shown: dict[str, Any] = {"topic": topic.name, "topic_id": topic.id, "state": topic.state}
+    if topic.close_reason:
+        shown["close_reason"] = topic.close_reason
+    if synced.joined:
+        shown["joined"] = True
+    if synced.posted:
+        shown["posted"] = [_posted_dict(posted) for posted in synced.posted]
+    shown["messages"] = [topic_message_dict(message) for message in synced.messages]
+    if synced.redelivered:
+        shown["redelivered"] = True
+    shown["has_more"] = synced.has_more
+    shown["cursor"] = synced.cursor
+    shown["through"] = synced.through
+    return shown
+
+
+def hit_dict(hit: Hit, snippet: str, marks: tuple[tuple[int, int], ...] = ()) -> dict[str, Any]:
+    """One message that a search found: a stretch of its text instead of the whole.
+
+    ``marks`` are the places in ``snippet`` that match, each from a first character to one behind the last.
+    """
+    in_topic = hit.topic is not None
+    shown = _lean(
+        {
+            "id": hit.id,
+            "topic": hit.topic_name,
+            "topic_id": hit.topic,
+            "seq": hit.seq if in_topic else None,
+            "from": hit.sender,
+            "to": None if in_topic else list(hit.recipients),
+            "kind": hit.kind,
+            "subject": hit.subject,
+            "thread": hit.thread if hit.thread != hit.id else None,
+            "sent_at": to_iso(hit.created_at),
+        }
+    )
+    shown["snippet"] = snippet
+    if marks:
+        shown["marks"] = [list(mark) for mark in marks]
+    shown["score"] = round(hit.score, 4)
+    return shown
