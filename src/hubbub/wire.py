@@ -5,12 +5,14 @@ Keys are left out where they say nothing, because a model pays for each. Times a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubbub.clock import to_iso
 from hubbub.model import Agent, Delivery, Event, Handout, Message, Receipt, Sent, Session, Whereabouts
-from hubbub.model_search import Hit
-from hubbub.model_topics import Membership, Posted, Synced, Topic, TopicMessage
+
+if TYPE_CHECKING:
+    from hubbub.model_search import Hit
+    from hubbub.model_topics import Membership, Posted, Synced, Topic, TopicMessage
 
 
 def _lean(values: dict[str, Any]) -> dict[str, Any]:
