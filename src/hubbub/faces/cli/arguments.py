@@ -302,7 +302,7 @@ def _doctor(parser: Parser) -> None:
 def _mcp(parser: Parser) -> None:
     add = parser.add_argument
     add("--agent", dest="as_agent", type=filled, metavar="NAME", help="the same as --as")
-    add("--tools", default="mail", metavar="SETS", help="which toolsets to offer, with commas between (mail)")
+    add("--tools", default="", metavar="SETS", help="which toolsets to offer: mail, topics (both)")
     add(
         "--era",
         default="auto",
