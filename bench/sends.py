@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
-
-import apsw
 
 import hubbub
 from bench.bare import BODY, commits, make
 from bench.crew import Crew, Slice
 from bench.figures import Expected, Figure, median
-from bench.rows import Run, Unmeasurable, bus_folder, row
-from hubbub.stores.sqlite.connection import CHECKPOINT_PAGES
+from bench.log import fill_log, pages_of
+from bench.rows import Run, bus_folder, row
 
 RECIPIENTS = 8
-FRAME = 4096 + 24
-"""A page in a write-ahead log, with its header."""
 
 
 @contextmanager
@@ -47,28 +42,11 @@ def make_bus(path: str, senders: int) -> None:
 
 
 def pages_of_a_send(run: Run) -> int:
-    """How many pages one send writes: the pages in the write-ahead log, by how many sends put them there."""
-    count = 50
+    """How many pages one send writes."""
     with bus_folder(run, "pages") as path:
         make_bus(path, 1)
         with sender(path, 0) as send:
-            send()
-            _pages_in_log(path)  # copies them into the database: the next send begins the log anew
-            for _ in range(count):
-                send()
-            pages = _pages_in_log(path)
-    if pages < count:
-        raise Unmeasurable(f"{count} sends left {pages} pages in the write-ahead log")
-    return round(pages / count)
-
-
-def _pages_in_log(path: str) -> int:
-    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # a log that was not read counts as none
-        return db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[0]
-    finally:
-        db.close()
+            return pages_of(path, send)
 
 
 @row(
@@ -90,10 +68,12 @@ def sends(run: Run) -> None:
     with bus_folder(run, "sends") as path, Crew(64) as crew:
         run.say("filling the write-ahead logs once")
         make_bus(path, 64)
-        _fill_log(path, sender(path, 0))
+        with sender(path, 0) as send:
+            fill_log(path, send)
         for place, limit in enumerate(limits):
             make(f"{path}.{place}", limit.tables)
-            _fill_log(f"{path}.{place}", commits(f"{path}.{place}", limit.tables, limit.queued))
+            with commits(f"{path}.{place}", limit.tables, limit.queued) as commit:
+                fill_log(f"{path}.{place}", commit)
         for processes in (1, 8, 64):
             _measure(run, crew, path, processes, limits)
 
@@ -104,13 +84,6 @@ class Limit(NamedTuple):
     what: str
     tables: int
     queued: bool
-
-
-def _fill_log(path: str, prepare: AbstractContextManager[Callable[[], object]]) -> None:
-    """Commit until the log has the length from which on it is written over, not lengthened."""
-    with prepare as operate:
-        while os.path.getsize(path + "-wal") < CHECKPOINT_PAGES * FRAME:
-            operate()
 
 
 def _measure_new(run: Run, pages: int) -> None:
