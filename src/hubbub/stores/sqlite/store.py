@@ -19,11 +19,16 @@ from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.ledger import SqliteLedger
 from hubbub.stores.sqlite.mail import SqliteMail
 from hubbub.stores.sqlite.migrating import copy_database, keep_log, migrate, stored_format
+from hubbub.stores.sqlite.search import SqliteSearch
 from hubbub.stores.sqlite.statements import migrations, newest_format, statements
+from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
+from hubbub.stores.sqlite.topic_hands import return_due
+from hubbub.stores.sqlite.topics import SqliteTopics
 
 _AGENTS = statements("agents.sql")
 _MAIL = statements("mail.sql")
 _LEDGER = statements("ledger.sql")
+_TOPICS = statements("topics.sql")
 
 DUTY_MS = 15_000
 """How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
@@ -60,6 +65,8 @@ class SqliteStore:
             raise
         self.agents = SqliteAgents(self._core)
         self.mail = SqliteMail(self._core)
+        self.topics = SqliteTopics(self._core)
+        self.search = SqliteSearch(self._core)
         self.ledger = SqliteLedger(self._core)
 
     def now(self) -> int:
@@ -80,10 +87,11 @@ class SqliteStore:
             row = one(db, _AGENTS["duty_row"], {"duty": "housekeeping"})
             held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
             wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
+            in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
         if held:
             return Swept(ran=False)
         fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
-        if fresh and wanted is not None and not wanted[0]:
+        if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0]:
             return Swept(ran=True)
         with core.write() as tx:
             row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
@@ -98,14 +106,25 @@ class SqliteStore:
             sessions = due.expire_sessions(tx, now)
             tx.db.execute(_AGENTS["forget_answers"], {"before": now - IDEMPOTENCY_MS})
             forgotten = tx.db.changes()
+            hands = return_due(tx, now)
+            give_up_imports(tx, now)
+            erased = erase(tx)
         core.bells.sweep()
-        return Swept(True, leases, expired, sessions, forgotten)
+        return Swept(
+            ran=True,
+            leases_expired=leases,
+            messages_expired=expired,
+            sessions_expired=sessions,
+            keys_forgotten=forgotten,
+            topic_leases_expired=hands,
+            posts_removed=erased,
+        )
 
     def info(self) -> StoreInfo:
         """What there is."""
         with self._core.read() as db:
             row = one(db, _LEDGER["totals"], {})
-        messages, events = row if row is not None else (0, 0)
+        messages, events, topics, posts = row if row is not None else (0, 0, 0, 0)
         size = sum(
             os.path.getsize(self._core.path + end)
             for end in ("", "-wal")
@@ -119,6 +138,8 @@ class SqliteStore:
             bytes=size,
             messages=messages,
             events=events,
+            topics=topics,
+            topic_messages=posts,
         )
 
     def check(self) -> list[Problem]:
@@ -135,6 +156,14 @@ class SqliteStore:
                 for (name,) in db.execute(_LEDGER["wrong_counts"]):
                     problems.append(
                         Problem(f"The counts of {name} disagree with its mail.", "error", restore)
+                    )
+                for (name,) in db.execute(_TOPICS["wrong_numbers"]):
+                    problems.append(
+                        Problem(f"The messages of topic {name} are not all there.", "error", restore)
+                    )
+                for agent, name in db.execute(_TOPICS["wrong_places"]):
+                    problems.append(
+                        Problem(f"The place of {agent} in topic {name} is wrong.", "error", restore)
                     )
                 orphans = one(db, _LEDGER["orphan_messages"], {})
                 if orphans is not None and orphans[0]:
