@@ -39,7 +39,8 @@ class Topic(NamedTuple):
     close_reason: str = ""
     unread: int | None = None
     """How many messages of others the asking member has not been handed; None for a non-member."""
-    members: int = 0
+    members: int | None = None
+    """How many agents are members; None where it was not counted."""
 
 
 class TopicPage(NamedTuple):

@@ -259,11 +259,13 @@ class LedgerStore(Protocol):
         newest: bool = False,
         agent: str | None = None,
         message: str | None = None,
+        topic: str | None = None,
         kinds: tuple[str, ...] = (),
         since: int | None = None,
     ) -> list[Event]:
         """Events after ``seq`` ``after`` that match, oldest first: the first ``limit`` of them, or
-        the last with ``newest``. ``agent`` matches the actor or the agent concerned."""
+        the last with ``newest``. ``agent`` matches the actor or the agent concerned,
+        ``message`` a mail or a topic's message by its id, ``topic`` a topic's id or name."""
         ...
 
 

@@ -69,9 +69,10 @@ def add_event(
     *,
     message: int | None = None,
     agent: str | None = None,
+    topic: int | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Write one line of the ledger."""
+    """Write one line of the ledger; with ``topic``, ``message`` is one of the topic's."""
     db.execute(
         _ADD_EVENT,
         {
@@ -81,6 +82,7 @@ def add_event(
             "session": actor.session if actor else None,
             "message": message,
             "agent": agent,
+            "topic": topic,
             "detail": dump(detail) if detail else None,
         },
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import apsw
+
 from hubbub.errors import MessageNotFound
 from hubbub.model import Event
-from hubbub.names import message_id
-from hubbub.stores.sqlite.core import Core, dump, seq_of
+from hubbub.names import message_id, parse_post_id, post_id, topic_id
+from hubbub.stores.sqlite.core import Core, dump, one, seq_of
 from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.topic_rows import find
 
 _SQL = statements("ledger.sql")
+_TOPICS = statements("topics.sql")
 
 
 class SqliteLedger:
@@ -26,6 +30,7 @@ class SqliteLedger:
         newest: bool = False,
         agent: str | None = None,
         message: str | None = None,
+        topic: str | None = None,
         kinds: tuple[str, ...] = (),
         since: int | None = None,
     ) -> list[Event]:
@@ -38,9 +43,8 @@ class SqliteLedger:
             "since": since,
         }
         with self._core.read() as db:
-            values["message"] = None if message is None else seq_of(db, message)
-            if message is not None and values["message"] is None:
-                raise MessageNotFound(f"There is no message {ascii(message)[:80]} on this bus.")
+            values["message"], values["posted"] = _subject(db, message)
+            values["topic"] = None if topic is None else find(db, topic)[0]
             rows = list(db.execute(_SQL["events_backward" if newest else "events_forward"], values))
         if newest:
             rows.reverse()
@@ -51,9 +55,31 @@ class SqliteLedger:
                 event=event,
                 actor=actor,
                 session=session,
-                message=None if subject is None or tag is None else message_id(subject, tag),
+                message=None
+                if subject is None or tag is None
+                else (message_id if place is None else post_id)(subject, tag),
                 agent=concerned,
                 detail=None if detail is None else load(detail),
+                topic=None if place is None or place_tag is None else topic_id(place, place_tag),
             )
-            for seq, at, event, actor, session, subject, tag, concerned, detail in rows
+            for seq, at, event, actor, session, subject, tag, concerned, detail, place, place_tag in rows
         ]
+
+
+def _subject(db: apsw.Connection, id_: str | None) -> tuple[int | None, int | None]:
+    """The number of the message with this id, and 1 when it is a topic's.
+
+    Raises:
+        MessageNotFound: there is none.
+    """
+    if id_ is None:
+        return None, None
+    parsed = parse_post_id(id_)
+    if parsed is not None:
+        row = one(db, _TOPICS["post_place"], {"post": parsed[0]})
+        if row is not None and row[1] == parsed[1]:
+            return parsed[0], 1
+    seq = seq_of(db, id_)
+    if seq is None:
+        raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
+    return seq, None

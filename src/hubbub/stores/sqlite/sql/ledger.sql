@@ -2,34 +2,44 @@
 
 -- name: add_event
 -- One line of the ledger.
-INSERT INTO events (at, event, actor, session, message, agent, detail)
-VALUES (:at, :event, :actor, :session, :message, :agent, :detail);
+INSERT INTO events (at, event, actor, session, message, agent, topic, detail)
+VALUES (:at, :event, :actor, :session, :message, :agent, :topic, :detail);
 
 -- name: events_forward
 -- Events after a place, oldest first.
-SELECT e.seq, e.at, e.event, e.actor, e.session, e.message, m.tag, e.agent, e.detail
-FROM events e LEFT JOIN messages m ON m.seq = e.message
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic)
+FROM events e
 WHERE e.seq > :after
   AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
-  AND (:message IS NULL OR e.message = :message)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
   AND (:since IS NULL OR e.at >= :since)
   AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
 ORDER BY e.seq LIMIT :limit;
 
 -- name: events_backward
 -- The last events after a place, newest first.
-SELECT e.seq, e.at, e.event, e.actor, e.session, e.message, m.tag, e.agent, e.detail
-FROM events e LEFT JOIN messages m ON m.seq = e.message
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic)
+FROM events e
 WHERE e.seq > :after
   AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
-  AND (:message IS NULL OR e.message = :message)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
   AND (:since IS NULL OR e.at >= :since)
   AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
 ORDER BY e.seq DESC LIMIT :limit;
 
 -- name: totals
 -- How much is kept.
-SELECT (SELECT coalesce(max(seq), 0) FROM messages), (SELECT coalesce(max(seq), 0) FROM events);
+SELECT (SELECT coalesce(max(seq), 0) FROM messages), (SELECT coalesce(max(seq), 0) FROM events),
+       (SELECT count(*) FROM topics WHERE state IN ('open', 'closed')),
+       (SELECT coalesce(sum(last_seq), 0) FROM topics WHERE state IN ('open', 'closed'));
 
 -- name: wrong_counts
 -- Agents whose counts disagree with their deliveries.

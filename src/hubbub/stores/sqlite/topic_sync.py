@@ -1,0 +1,341 @@
+"""Sync: post, acknowledge and read, in one stroke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hubbub.errors import ReplyNotFound, RoleForbids
+from hubbub.model import Actor
+from hubbub.model_topics import Hand, Post, Posted, Synced
+from hubbub.names import new_tag, parse_post_id, post_id, topic_id
+from hubbub.stores.sqlite import topic_hands
+from hubbub.stores.sqlite.actors import admit, check_actor
+from hubbub.stores.sqlite.connection import Row, Write
+from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
+from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.topic_rows import (
+    SQL,
+    Place,
+    check_place,
+    find,
+    member_place,
+    message_of,
+    own_between,
+    place_of,
+    refuse_closed,
+    topic_of,
+)
+
+_AGENTS = statements("agents.sql")
+
+SEEN_MS = 60_000
+"""How old a member's time of its last sync may get before a sync that finds nothing writes it anew."""
+
+
+class Asked(NamedTuple):
+    """What a sync asks for, but for who and where."""
+
+    outbox: tuple[Post, ...]
+    ack_through: int | None
+    automatic: bool
+    limit: int
+    max_bytes: int | None
+    confirm: tuple[Hand, ...]
+    lease_ms: int
+
+
+class _Read(NamedTuple):
+    """What a sync read."""
+
+    rows: list[Row]
+    has_more: bool
+    hand: Hand | None = None
+    redelivered: bool = False
+
+
+def sync(core: Core, actor: Actor, name: str, asked: Asked) -> Synced:
+    """See :meth:`hubbub.stores.contract_topics.TopicStore.sync`."""
+    now = core.clock.now()
+    if not asked.outbox and asked.ack_through is None and not asked.confirm:
+        # Nothing new is the common case while waiting: answer it without taking the turn to write.
+        empty = _nothing_new(core, actor, name, asked, now)
+        if empty is not None:
+            return empty
+    with core.write() as tx:
+        state = admit(tx, actor, now)
+        topic_hands.confirm(tx, actor, asked.confirm, now)
+        topic = find(tx.db, name)
+        joined = place_of(tx.db, actor.agent, topic[0], now) is None
+        if joined:
+            enter(tx, actor, topic, 0, now)
+        place = member_place(tx.db, actor, topic, now)
+        if state.ephemeral:
+            tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
+        posted: list[Posted] = []
+        if asked.outbox:
+            posted, topic = _post_all(tx, actor, state.role, topic, place, asked.outbox, now)
+        if asked.ack_through is not None:
+            _acknowledge(tx, actor, topic, place, asked.ack_through, now)
+        read = (_hand_out if asked.automatic else _look)(tx, actor, topic, place, asked, now)
+        keep(tx, actor, topic[0], place.position, place.own, now)
+        place = member_place(tx.db, actor, topic, now)
+    return _answer(topic, tuple(posted), read, place, joined=joined)
+
+
+def _answer(topic: Row, posted: tuple[Posted, ...], read: _Read, place: Place, *, joined: bool) -> Synced:
+    messages = tuple(message_of(row) for row in read.rows)
+    return Synced(
+        topic=topic_of(topic, place.unread(topic)),
+        posted=posted,
+        messages=messages,
+        has_more=read.has_more,
+        cursor=place.cursor,
+        through=messages[-1].seq if messages else place.cursor,
+        hand=read.hand,
+        redelivered=read.redelivered,
+        next_due_at=place.until,
+        joined=joined,
+    )
+
+
+def _nothing_new(core: Core, actor: Actor, name: str, asked: Asked, now: int) -> Synced | None:
+    with core.read() as db:
+        state = check_actor(db, actor, now)
+        topic = find(db, name)
+        place = place_of(db, actor.agent, topic[0], now)
+        if state.lapsed or place is None or place.left_at is not None:
+            return None
+        if place.fresh(topic) or (place.back if asked.automatic else place.in_hand):
+            return None
+        if place.seen_at is None or not 0 <= now - place.seen_at < SEEN_MS:
+            return None
+        return _answer(topic, (), _Read([], False), place, joined=False)
+
+
+# --- posting -------------------------------------------------------------------------------------
+
+
+def _post_all(
+    tx: Write, actor: Actor, role: str, topic: Row, place: Place, outbox: tuple[Post, ...], now: int
+) -> tuple[list[Posted], Row]:
+    """Post all of ``outbox``; what became of each, and the topic's row after it."""
+    posted = []
+    for post in outbox:
+        if role == "consumer" and post.reply_to is None:
+            raise RoleForbids(
+                f"{actor.agent} is a consumer: it may answer, not start a conversation.",
+                hint="Answer a message of the topic (reply_to), or register it with the role both.",
+            )
+        done, topic = _post_once(tx, actor, topic, place, post, now)
+        posted.append(done)
+    return posted, topic
+
+
+def _post_once(tx: Write, actor: Actor, topic: Row, place: Place, post: Post, now: int) -> tuple[Posted, Row]:
+    grown = topic
+
+    def act() -> dict[str, int | str]:
+        nonlocal grown
+        refuse_closed(topic)
+        id_, grown = write_post(tx, actor, topic, post, now)
+        return {"id": id_, "seq": grown[7], "created_at": now}
+
+    request = [topic[0], topic[1], post.body, post.kind, post.reply_to, post.metadata]
+    answer, repeated = once(tx, actor.agent, post.key, "post", lambda: request, now, act)
+    if not repeated:
+        note_own(place, topic, grown)
+    return Posted(answer["id"], answer["seq"], answer["created_at"], repeated), grown
+
+
+def note_own(place: Place, before: Row, after: Row) -> None:
+    """The member posted: one that had read all has read this, too, and need never skip over it."""
+    if place.fresh(before):
+        place.own += 1
+    else:
+        place.position, place.own = after[7], 0
+
+
+def write_post(
+    tx: Write, actor: Actor, topic: Row, post: Post, now: int, *, ring: bool = True
+) -> tuple[str, Row]:
+    """Write one message; its id, and the topic's row after it."""
+    number, _, *_ = topic
+    answered, thread = _answered(tx, topic, post.reply_to)
+    seq, tag = topic[7] + 1, new_tag()
+    values = {
+        "tag": tag,
+        "topic": number,
+        "seq": seq,
+        "sender": actor.agent,
+        "kind": post.kind,
+        "reply_to": answered,
+        "thread": thread,
+        "body": post.body,
+        "metadata": None if post.metadata is None else dump(post.metadata),
+        "created_at": now,
+    }
+    tx.db.execute(SQL["add_post"], values)
+    written = tx.db.last_insert_rowid()
+    tx.db.execute(SQL["topic_grew"], {"topic": number, "last_seq": seq, "now": now})
+    add_event(tx.db, now, "topic_posted", actor, message=written, topic=number)
+    if ring:
+        tx.ring(f"topic/{topic_id(number, topic[1])}")
+    return post_id(written, tag), (*topic[:7], seq, now, *topic[9:])
+
+
+def _answered(tx: Write, topic: Row, reply_to: str | None) -> tuple[int | None, int | None]:
+    """The message that is answered, and the one that its thread began with."""
+    if reply_to is None:
+        return None, None
+    parsed = parse_post_id(reply_to)
+    row = one(tx.db, SQL["post_place"], {"post": parsed[0]}) if parsed else None
+    if parsed is None or row is None or row[1] != parsed[1] or row[0] != topic[0]:
+        raise ReplyNotFound(
+            f"There is no message {ascii(reply_to)[:80]} in the topic {topic[2]}; nothing was posted."
+        )
+    return parsed[0], row[2] if row[2] is not None else parsed[0]
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _rows(tx: Write, agent: str, topic: Row, after: int, last: int, limit: int, asked: Asked) -> list[Row]:
+    """Up to ``limit`` messages of others in a range, within the bytes that were asked for."""
+    values = {
+        "agent": agent,
+        "topic": topic[0],
+        "topic_tag": topic[1],
+        "after": after,
+        "last": last,
+        "limit": min(limit, asked.limit),
+    }
+    return within_bytes(tx.db.execute(SQL["posts_of_others"], values), asked.max_bytes)
+
+
+def within_bytes(rows: Iterable[Row], max_bytes: int | None) -> list[Row]:
+    """The rows up to ``max_bytes`` of text, but at least the first; reads no further."""
+    if max_bytes is None:
+        return list(rows)
+    total, kept = 0, list[Row]()
+    for row in rows:
+        total += row[14]
+        if kept and total > max_bytes:
+            break
+        kept.append(row)
+    return kept
+
+
+def _hand_out(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: int) -> _Read:
+    """Automatic mode: first what came back, the lowest first, then what is new."""
+    if place.back:
+        return _hand_out_again(tx, actor, topic, place, asked, now)
+    fresh = place.fresh(topic)
+    rows = _rows(tx, actor.agent, topic, place.position, topic[7], fresh, asked) if fresh else []
+    if not rows:
+        return _Read([], False)
+    first, all_read = place.position + 1, len(rows) == fresh
+    # With nothing of others left, its own messages at the end are passed over as well.
+    last = topic[7] if all_read else rows[-1][4]
+    place.own = 0 if all_read else place.own - (last - place.position - len(rows))
+    place.position = last
+    _lend(tx, actor, topic, (first, last, len(rows)), asked, now, marked=False)
+    return _Read(rows, not all_read, Hand(topic_id(topic[0], topic[1]), first, last))
+
+
+def _hand_out_again(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: int) -> _Read:
+    where = {"agent": actor.agent, "topic": topic[0]}
+    row = one(tx.db, SQL["hands_waiting"], {**where, "now": now, "limit": 1})
+    assert row is not None  # place.back counted it in this transaction
+    first, last, others, _, until, marked = row
+    marked = bool(marked) or until is not None
+    rows = _rows(tx, actor.agent, topic, first - 1, last, others, asked)
+    tx.db.execute(SQL["remove_hand"], {**where, "first": first})
+    if len(rows) < others:
+        rest = {"first": rows[-1][4] + 1, "last": last, "others": others - len(rows)}
+        tx.db.execute(
+            SQL["add_hand"], {**where, **rest, "session": None, "until": None, "marked": int(marked)}
+        )
+        last = rows[-1][4]
+    _lend(tx, actor, topic, (first, last, len(rows)), asked, now, marked=marked)
+    has_more = bool(place.back - len(rows) or place.fresh(topic))
+    return _Read(rows, has_more, Hand(topic_id(topic[0], topic[1]), first, last), marked)
+
+
+def _lend(
+    tx: Write, actor: Actor, topic: Row, span: tuple[int, int, int], asked: Asked, now: int, *, marked: bool
+) -> None:
+    first, last, others = span
+    values = {
+        "agent": actor.agent,
+        "topic": topic[0],
+        "first": first,
+        "last": last,
+        "others": others,
+        "session": actor.session,
+        "until": now + asked.lease_ms,
+        "marked": int(marked),
+    }
+    tx.db.execute(SQL["add_hand"], values)
+    detail: dict[str, object] = {"first": first, "last": last, "messages": others}
+    if marked:
+        detail["redelivered"] = True
+    add_event(tx.db, now, "topic_read", actor, topic=topic[0], agent=actor.agent, detail=detail)
+
+
+def _look(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: int) -> _Read:
+    """Manual mode: all behind the cursor, as often as it is asked for."""
+    waiting = place.fresh(topic) + place.in_hand
+    rows = _rows(tx, actor.agent, topic, place.cursor, topic[7], waiting, asked) if waiting else []
+    return _Read(rows, len(rows) < waiting)
+
+
+def _acknowledge(tx: Write, actor: Actor, topic: Row, place: Place, through: int, now: int) -> None:
+    """All up to ``through`` is done with; what was so before stays so."""
+    check_place(topic, through)
+    before = place.cursor
+    if through <= before:
+        return
+    where = {"agent": actor.agent, "topic": topic[0]}
+    for first, last, others, session, until, marked in list(
+        tx.db.execute(SQL["hands_below"], {**where, "last": through})
+    ):
+        tx.db.execute(SQL["remove_hand"], {**where, "first": first})
+        place.in_hand -= others
+        if last > through:
+            done = through - first + 1 - own_between(tx.db, actor.agent, topic[0], first - 1, through)
+            rest = {"first": through + 1, "last": last, "others": others - done}
+            rest |= {"session": session, "until": until, "marked": marked}
+            tx.db.execute(SQL["add_hand"], {**where, **rest})
+            place.in_hand += others - done
+    if through > place.position:
+        place.own -= own_between(tx.db, actor.agent, topic[0], place.position, through)
+        place.position = through
+    if not place.fresh(topic):
+        place.position, place.own = topic[7], 0
+    detail = {"first": before + 1, "last": through}
+    add_event(tx.db, now, "topic_confirmed", actor, topic=topic[0], agent=actor.agent, detail=detail)
+    keep(tx, actor, topic[0], place.position, place.own, now)
+    found = member_place(tx.db, actor, topic, now)
+    place.low, place.in_hand, place.back = found.low, found.in_hand, found.back
+
+
+def keep(tx: Write, actor: Actor, topic: int, position: int, own: int, now: int) -> None:
+    """Write down where a member is, and that it was there."""
+    values = {"agent": actor.agent, "topic": topic, "position": position, "own": own, "now": now}
+    tx.db.execute(SQL["move_member"], values)
+
+
+def enter(tx: Write, actor: Actor, topic: Row, position: int, now: int) -> None:
+    """Make the actor a member at ``position``."""
+    values = {
+        "agent": actor.agent,
+        "topic": topic[0],
+        "position": position,
+        "own": own_between(tx.db, actor.agent, topic[0], position, topic[7]),
+        "now": now,
+    }
+    tx.db.execute(SQL["add_member"], values)
+    add_event(
+        tx.db, now, "topic_joined", actor, topic=topic[0], agent=actor.agent, detail={"after": position}
+    )
