@@ -83,7 +83,8 @@ class TopicStore(Protocol):
 
     def delete(self, actor: Actor, topic: str) -> Changed:
         """Remove the topic and its messages for good: it is gone at once, what it takes up is freed by
-        housekeeping. The ledger keeps that it was. Raises ``TOPIC_FIXED``."""
+        housekeeping. The ledger keeps that it was and who posted when; once a message is erased, no
+        longer its id. Raises ``TOPIC_FIXED``."""
         ...
 
     def join(self, actor: Actor, topic: str, *, start: int | None = None) -> Membership:
@@ -117,7 +118,7 @@ class TopicStore(Protocol):
     ) -> Synced:
         """In one stroke: confirm as :meth:`confirm`, post the outbox in order, acknowledge through a
         number, and read what others posted since, up to ``limit`` messages or ``max_bytes`` of text (but
-        at least one). Own messages never come back.
+        at least one). Own messages never come back. The answer does not count the topic's members.
 
         An agent that never was a member becomes one, at the start of the topic. Raises ``NOT_JOINED``
         for one that left, ``TOPIC_CLOSED`` for an outbox to a closed topic, ``REPLY_NOT_FOUND`` when a

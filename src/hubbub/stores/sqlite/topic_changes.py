@@ -12,7 +12,7 @@ from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
 from hubbub.stores.sqlite.statements import statements
-from hubbub.stores.sqlite.topic_members import enter_anew
+from hubbub.stores.sqlite.topic_members import count, enter_anew
 from hubbub.stores.sqlite.topic_rows import EVERYBODYS, SQL, find, place_of, refuse_taken, topic_of
 
 _AGENTS = statements("agents.sql")
@@ -35,9 +35,9 @@ def create(
         answer, _ = once(tx, actor.agent, key, "create_topic", lambda: request, now, act)
         row = _numbered(tx, answer["topic"])
         place = place_of(tx.db, actor.agent, row[0], now)
-        members = one(tx.db, SQL["member_count"], {"topic": row[0]})
+        members = count(tx.db, row[0])
     unread = None if place is None or place.left_at is not None else place.unread(row)
-    return Created(topic_of(row, unread, members[0] if members else 0), answer["created"])
+    return Created(topic_of(row, unread, members), answer["created"])
 
 
 def _make(
@@ -92,7 +92,7 @@ def close(core: Core, actor: Actor, name: str, reason: str) -> Changed:
     with core.write() as tx:
         row = _changing(tx, actor, name, now, "closed")
         if row[3] == "closed":
-            return Changed(topic_of(row), False)
+            return Changed(topic_of(row, members=count(tx.db, row[0])), False)
         values = {"topic": row[0], "by": actor.agent, "reason": reason, "now": now}
         tx.db.execute(SQL["close_topic"], values)
         return _changed(tx, actor, row, now, "topic_closed", {"reason": reason} if reason else None)
@@ -104,7 +104,7 @@ def reopen(core: Core, actor: Actor, name: str) -> Changed:
     with core.write() as tx:
         row = _changing(tx, actor, name, now)
         if row[3] == "open":
-            return Changed(topic_of(row), False)
+            return Changed(topic_of(row, members=count(tx.db, row[0])), False)
         refuse_taken(tx.db, topic_key(row[2]), row[2])
         tx.db.execute(SQL["reopen_topic"], {"topic": row[0], "now": now})
         return _changed(tx, actor, row, now, "topic_reopened", None)
@@ -116,7 +116,7 @@ def rename(core: Core, actor: Actor, name: str, new: str) -> Changed:
     with core.write() as tx:
         row = _changing(tx, actor, name, now, "renamed")
         if row[2] == new:
-            return Changed(topic_of(row), False)
+            return Changed(topic_of(row, members=count(tx.db, row[0])), False)
         if row[3] == "open":
             refuse_taken(tx.db, topic_key(new), new, but=row[0])
         values = {"topic": row[0], "name": new, "name_key": topic_key(new), "now": now}
@@ -155,7 +155,7 @@ def _changed(
 ) -> Changed:
     add_event(tx.db, now, event, actor, topic=row[0], detail=detail)
     tx.ring(f"topic/{topic_id(row[0], row[1])}")
-    return Changed(topic_of(_numbered(tx, row[0])), True)
+    return Changed(topic_of(_numbered(tx, row[0]), members=count(tx.db, row[0])), True)
 
 
 def _numbered(tx: Write, topic: int) -> Row:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import apsw
+
 from hubbub.errors import TopicFixed
 from hubbub.model import Actor
 from hubbub.model_topics import EVERYBODY, Membership
 from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, add_event
+from hubbub.stores.sqlite.core import Core, add_event, one
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_rows import (
     EVERYBODYS,
@@ -97,7 +99,14 @@ def _go_to(tx: Write, actor: Actor, topic: Row, position: int, now: int, *, tell
 def _membership(tx: Write, actor: Actor, topic: Row, now: int, *, fresh: bool = False) -> Membership:
     place = place_of(tx.db, actor.agent, topic[0], now)
     assert place is not None  # a member's row is never removed while its topic is there
-    return place.membership(topic_of(topic), online=actor.session is not None, fresh=fresh)
+    shown = topic_of(topic, members=count(tx.db, topic[0]))
+    return place.membership(shown, online=actor.session is not None, fresh=fresh)
+
+
+def count(db: apsw.Connection, topic: int) -> int:
+    """How many agents are members of a topic."""
+    row = one(db, SQL["member_count"], {"topic": topic})
+    return row[0] if row else 0
 
 
 def members(core: Core, name: str, limit: int) -> tuple[Membership, ...]:
@@ -106,7 +115,7 @@ def members(core: Core, name: str, limit: int) -> tuple[Membership, ...]:
     with core.read() as db:
         topic = find(db, name)
         rows = list(db.execute(SQL["members_of"], {"topic": topic[0], "now": now, "limit": limit}))
-    shown = topic_of(topic)
+        shown = topic_of(topic, members=count(db, topic[0]))
     found = []
     for agent, position, own, joined_at, left_at, seen_at, low, back, online in rows:
         place = Place(agent, (position, own, joined_at, left_at, seen_at, low, None, back, None))

@@ -57,9 +57,9 @@ class SqliteTopics:
         with self._core.read() as db:
             row = find(db, topic)
             place = None if agent is None else place_of(db, agent, row[0], now)
-            members = one(db, SQL["member_count"], {"topic": row[0]})
+            members = topic_members.count(db, row[0])
         unread = None if place is None or place.left_at is not None else place.unread(row)
-        return topic_of(row, unread, members[0] if members else 0)
+        return topic_of(row, unread, members)
 
     def list(
         self,
