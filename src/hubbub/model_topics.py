@@ -81,7 +81,7 @@ class Membership(NamedTuple):
     joined_at: int
     left_at: int | None
     seen_at: int | None
-    """When it last synced."""
+    """When it last synced, to within a minute: a sync that finds nothing new writes nothing else."""
     online: bool
     """A live session holds the agent's name."""
     fresh: bool = False
