@@ -10,10 +10,14 @@ from typing import Self
 
 from hubbub.bus.agents import Agents, Seat
 from hubbub.bus.mail import Mail
-from hubbub.bus.topics import Topics
 from hubbub.bus.waiting import Pause, Steps, run
 from hubbub.model import Problem, StoreInfo
 from hubbub.stores.contract import LedgerStore, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubbub.bus.search import Search
+    from hubbub.bus.topics import Topics
 
 __all__ = ["Bus", "Pause", "Seat", "Steps", "run"]
 
@@ -26,7 +30,26 @@ class Bus:
         self.store = store
         self.agents = Agents(store)
         self.mail = Mail(store, self.agents)
-        self.topics = Topics(store)
+        self._topics: Topics | None = None
+        self._search: Search | None = None
+
+    @property
+    def topics(self) -> Topics:
+        """Topics, loaded when first asked for: a command that sends or receives does without."""
+        if self._topics is None:
+            from hubbub.bus.topics import Topics
+
+            self._topics = Topics(self.store)
+        return self._topics
+
+    @property
+    def search(self) -> Search:
+        """Search, loaded when first asked for."""
+        if self._search is None:
+            from hubbub.bus.search import Search
+
+            self._search = Search(self.store)
+        return self._search
 
     @property
     def events(self) -> LedgerStore:

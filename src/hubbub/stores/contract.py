@@ -45,8 +45,11 @@ from hubbub.model import (
     StoreInfo,
     Swept,
 )
-from hubbub.stores.contract_search import SearchStore
-from hubbub.stores.contract_topics import TopicStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a command that sends or receives does without these
+    from hubbub.stores.contract_search import SearchStore
+    from hubbub.stores.contract_topics import TopicStore
 
 
 class Bell(Protocol):

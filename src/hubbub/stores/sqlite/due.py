@@ -10,7 +10,6 @@ from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.rows import with_reason
 from hubbub.stores.sqlite.statements import statements
-from hubbub.stores.sqlite.topic_hands import return_of_session
 
 _MAIL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
@@ -116,7 +115,10 @@ def end_session(
     tx.db.execute(_AGENTS["end_session"], {"id": session, "state": state, "now": now, "why": why})
     tx.db.execute(_AGENTS["seen"], {"name": agent, "now": now})
     take_back_of_session(tx, agent, session, now, f"its session {state}", unseen)
-    return_of_session(tx, session, now, f"its session {state}")
+    if one(tx.db, _AGENTS["holds_hands"], {"id": session}) is not None:
+        from hubbub.stores.sqlite.topic_hands import return_of_session  # few sessions end so
+
+        return_of_session(tx, session, now, f"its session {state}")
     event = {"superseded": "session_superseded", "expired": "session_expired"}.get(state, "session_ended")
     add_event(tx.db, now, event, Actor(agent, session), agent=agent, detail={"why": why})
     # The session itself may be waiting for mail: it must learn that it lost the name.

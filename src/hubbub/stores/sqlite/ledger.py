@@ -10,10 +10,8 @@ from hubbub.names import message_id, parse_post_id, post_id, topic_id
 from hubbub.stores.sqlite.core import Core, dump, one, seq_of
 from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.statements import statements
-from hubbub.stores.sqlite.topic_rows import find
 
 _SQL = statements("ledger.sql")
-_TOPICS = statements("topics.sql")
 
 
 class SqliteLedger:
@@ -44,7 +42,7 @@ class SqliteLedger:
         }
         with self._core.read() as db:
             values["message"], values["posted"] = _subject(db, message)
-            values["topic"] = None if topic is None else find(db, topic)[0]
+            values["topic"] = None if topic is None else _number(db, topic)
             rows = list(db.execute(_SQL["events_backward" if newest else "events_forward"], values))
         if newest:
             rows.reverse()
@@ -76,10 +74,17 @@ def _subject(db: apsw.Connection, id_: str | None) -> tuple[int | None, int | No
         return None, None
     parsed = parse_post_id(id_)
     if parsed is not None:
-        row = one(db, _TOPICS["post_place"], {"post": parsed[0]})
+        row = one(db, statements("topics.sql")["post_place"], {"post": parsed[0]})
         if row is not None and row[1] == parsed[1]:
             return parsed[0], 1
     seq = seq_of(db, id_)
     if seq is None:
         raise MessageNotFound(f"There is no message {ascii(id_)[:80]} on this bus.")
     return seq, None
+
+
+def _number(db: apsw.Connection, topic: str) -> int:
+    from hubbub.stores.sqlite.topic_rows import find  # seldom asked for
+
+    found: int = find(db, topic)[0]
+    return found

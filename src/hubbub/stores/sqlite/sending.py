@@ -16,16 +16,12 @@ from hubbub.errors import (
     UnknownRecipient,
 )
 from hubbub.model import Actor, Draft, Sent
-from hubbub.model_topics import Post
 from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
 from hubbub.stores.sqlite.actors import ActorState, admit
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
-from hubbub.stores.sqlite.topic_rows import EVERYBODYS, member_place
-from hubbub.stores.sqlite.topic_rows import SQL as TOPICS
-from hubbub.stores.sqlite.topic_sync import keep, note_own, write_post
 
 _SQL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
@@ -109,7 +105,7 @@ def _store(
     )
     settled = None
     id_ = message_id(seq, values["tag"])
-    announced = _announce(tx, actor, draft, id_, recipients, now) if draft.announce else None
+    announced = _announce(tx, actor, draft, id_, recipients, now)
     if answered is not None and _settle_answered(tx, actor, answered, now):
         settled = draft.in_reply_to
     return {
@@ -123,18 +119,14 @@ def _store(
     }
 
 
-def _announce(tx: Write, actor: Actor, draft: Draft, id_: str, recipients: tuple[str, ...], now: int) -> str:
-    """Put a copy into ``#all``, for everyone to know of; its id. No bell rings for it."""
-    topic = one(tx.db, TOPICS["topic_by_number"], {"topic": EVERYBODYS})
-    assert topic is not None  # the first of all topics, which can't be removed
-    place = member_place(tx.db, actor, topic, now)
-    text = f"{draft.subject}\n\n{draft.body}" if draft.subject else draft.body
-    told = {"announces": id_, "to": list(recipients)}
-    post = Post(text, kind=draft.kind, metadata={**(draft.metadata or {}), **told})
-    announced, grown = write_post(tx, actor, topic, post, now, ring=False)
-    note_own(place, topic, grown)
-    keep(tx, actor, EVERYBODYS, place.position, place.own, now)
-    return announced
+def _announce(
+    tx: Write, actor: Actor, draft: Draft, id_: str, recipients: tuple[str, ...], now: int
+) -> str | None:
+    if not draft.announce:
+        return None
+    from hubbub.stores.sqlite.announcing import announce  # few sends need what it needs
+
+    return announce(tx, actor, draft, id_, recipients, now)
 
 
 def _check_recipient(tx: Write, name: str, size: int, now: int) -> None:

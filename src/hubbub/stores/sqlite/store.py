@@ -9,30 +9,23 @@ import apsw
 from hubbub.bells.sockets import SocketBells
 from hubbub.bells.watch import WatchBell
 from hubbub.clock import Clock, SystemClock
-from hubbub.errors import BackupFailed, BusNotFound, HubbubError
-from hubbub.model import IDEMPOTENCY_MS, Problem, StoreInfo, Swept
+from hubbub.errors import BackupFailed, BusNotFound
+from hubbub.model import Problem, StoreInfo, Swept
 from hubbub.stores.contract import Bell
-from hubbub.stores.sqlite import due
 from hubbub.stores.sqlite.agents import SqliteAgents
 from hubbub.stores.sqlite.connection import APPLICATION_ID, Connections, make_file, translate
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.ledger import SqliteLedger
 from hubbub.stores.sqlite.mail import SqliteMail
 from hubbub.stores.sqlite.migrating import copy_database, keep_log, migrate, stored_format
-from hubbub.stores.sqlite.search import SqliteSearch
 from hubbub.stores.sqlite.statements import migrations, newest_format, statements
-from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
-from hubbub.stores.sqlite.topic_hands import return_due
-from hubbub.stores.sqlite.topics import SqliteTopics
 
-_AGENTS = statements("agents.sql")
-_MAIL = statements("mail.sql")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubbub.stores.sqlite.search import SqliteSearch
+    from hubbub.stores.sqlite.topics import SqliteTopics
+
 _LEDGER = statements("ledger.sql")
-_TOPICS = statements("topics.sql")
-
-DUTY_MS = 15_000
-"""How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
-the duty stays with one process while it lives, and moves on soon when it does not."""
 
 
 class SqliteStore:
@@ -65,9 +58,27 @@ class SqliteStore:
             raise
         self.agents = SqliteAgents(self._core)
         self.mail = SqliteMail(self._core)
-        self.topics = SqliteTopics(self._core)
-        self.search = SqliteSearch(self._core)
+        self._topics: SqliteTopics | None = None
+        self._search: SqliteSearch | None = None
         self.ledger = SqliteLedger(self._core)
+
+    @property
+    def topics(self) -> SqliteTopics:
+        """Topics, loaded when first asked for: a send or a receive does without."""
+        if self._topics is None:
+            from hubbub.stores.sqlite.topics import SqliteTopics
+
+            self._topics = SqliteTopics(self._core)
+        return self._topics
+
+    @property
+    def search(self) -> SqliteSearch:
+        """Search, loaded when first asked for."""
+        if self._search is None:
+            from hubbub.stores.sqlite.search import SqliteSearch
+
+            self._search = SqliteSearch(self._core)
+        return self._search
 
     def now(self) -> int:
         """The clock's time."""
@@ -82,43 +93,9 @@ class SqliteStore:
 
     def sweep(self, holder: str) -> Swept:
         """One round of housekeeping."""
-        core, now = self._core, self._core.clock.now()
-        with core.read() as db:
-            row = one(db, _AGENTS["duty_row"], {"duty": "housekeeping"})
-            held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
-            wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
-            in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
-        if held:
-            return Swept(ran=False)
-        fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
-        if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0]:
-            return Swept(ran=True)
-        with core.write() as tx:
-            row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
-            # A time further away than the duty lasts was written before the clock was set back.
-            if row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS:
-                return Swept(ran=False)
-            tx.db.execute(
-                _AGENTS["take_duty"], {"duty": "housekeeping", "holder": holder, "until": now + DUTY_MS}
-            )
-            leases = due.take_back_due(tx, now)
-            expired = due.expire_messages(tx, now)
-            sessions = due.expire_sessions(tx, now)
-            tx.db.execute(_AGENTS["forget_answers"], {"before": now - IDEMPOTENCY_MS})
-            forgotten = tx.db.changes()
-            hands = return_due(tx, now)
-            give_up_imports(tx, now)
-            erased = erase(tx)
-        core.bells.sweep()
-        return Swept(
-            ran=True,
-            leases_expired=leases,
-            messages_expired=expired,
-            sessions_expired=sessions,
-            keys_forgotten=forgotten,
-            topic_leases_expired=hands,
-            posts_removed=erased,
-        )
+        from hubbub.stores.sqlite import housekeeping
+
+        return housekeeping.sweep(self._core, holder)
 
     def info(self) -> StoreInfo:
         """What there is."""
@@ -144,35 +121,9 @@ class SqliteStore:
 
     def check(self) -> list[Problem]:
         """Integrity of the file and of its contents."""
-        restore = "Stop all agents, keep a copy of the file, and restore a backup."
-        problems: list[Problem] = []
-        try:
-            with self._core.read() as db:
-                for (line,) in db.execute("PRAGMA integrity_check(20)"):
-                    if line != "ok":
-                        problems.append(Problem(f"The database is damaged: {line}", "error", restore))
-                for row in db.execute("PRAGMA foreign_key_check"):
-                    problems.append(Problem(f"A row of {row[0]} refers to nothing.", "error", restore))
-                for (name,) in db.execute(_LEDGER["wrong_counts"]):
-                    problems.append(
-                        Problem(f"The counts of {name} disagree with its mail.", "error", restore)
-                    )
-                for (name,) in db.execute(_TOPICS["wrong_numbers"]):
-                    problems.append(
-                        Problem(f"The messages of topic {name} are not all there.", "error", restore)
-                    )
-                for agent, name in db.execute(_TOPICS["wrong_places"]):
-                    problems.append(
-                        Problem(f"The place of {agent} in topic {name} is wrong.", "error", restore)
-                    )
-                orphans = one(db, _LEDGER["orphan_messages"], {})
-                if orphans is not None and orphans[0]:
-                    problems.append(
-                        Problem(f"Messages that are in no inbox: {orphans[0]}.", "error", restore)
-                    )
-        except HubbubError as error:
-            problems.append(Problem(error.message, "error", error.hint or restore))
-        return problems
+        from hubbub.stores.sqlite import health
+
+        return health.check(self._core)
 
     def backup(self, path: str) -> int:
         """A copy, while the bus is in use."""

@@ -108,6 +108,10 @@ UPDATE sessions SET client_session = :client_session WHERE id = :id AND state = 
 -- The session holds its name no more.
 UPDATE sessions SET state = :state, ended_at = :now, ended_why = :why WHERE id = :id AND state = 'live';
 
+-- name: holds_hands
+-- Whether something of a topic is in the session's hand.
+SELECT 1 FROM hands WHERE session = :id LIMIT 1;
+
 -- name: answer_of
 -- The first answer to an idempotency key.
 SELECT operation, request, answer FROM answers WHERE agent = :agent AND key = :key;

@@ -1,0 +1,59 @@
+"""Housekeeping: all that fell due, by one process at a time."""
+
+from __future__ import annotations
+
+from hubbub.model import IDEMPOTENCY_MS, Swept
+from hubbub.stores.sqlite import due
+from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
+from hubbub.stores.sqlite.topic_hands import return_due
+
+_AGENTS = statements("agents.sql")
+_MAIL = statements("mail.sql")
+_TOPICS = statements("topics.sql")
+
+DUTY_MS = 15_000
+"""How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
+the duty stays with one process while it lives, and moves on soon when it does not."""
+
+
+def sweep(core: Core, holder: str) -> Swept:
+    """See :meth:`hubbub.stores.contract.Store.sweep`."""
+    now = core.clock.now()
+    with core.read() as db:
+        row = one(db, _AGENTS["duty_row"], {"duty": "housekeeping"})
+        held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
+        wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
+        in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
+    if held:
+        return Swept(ran=False)
+    fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
+    if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0]:
+        return Swept(ran=True)
+    with core.write() as tx:
+        row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
+        # A time further away than the duty lasts was written before the clock was set back.
+        if row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS:
+            return Swept(ran=False)
+        tx.db.execute(
+            _AGENTS["take_duty"], {"duty": "housekeeping", "holder": holder, "until": now + DUTY_MS}
+        )
+        leases = due.take_back_due(tx, now)
+        expired = due.expire_messages(tx, now)
+        sessions = due.expire_sessions(tx, now)
+        tx.db.execute(_AGENTS["forget_answers"], {"before": now - IDEMPOTENCY_MS})
+        forgotten = tx.db.changes()
+        hands = return_due(tx, now)
+        give_up_imports(tx, now)
+        erased = erase(tx)
+    core.bells.sweep()
+    return Swept(
+        ran=True,
+        leases_expired=leases,
+        messages_expired=expired,
+        sessions_expired=sessions,
+        keys_forgotten=forgotten,
+        topic_leases_expired=hands,
+        posts_removed=erased,
+    )
