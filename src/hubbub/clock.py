@@ -8,6 +8,10 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from hubbub.errors import InvalidArgument
+
+_UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
 
 class Clock(Protocol):
     """What a store asks for the time."""
@@ -56,3 +60,25 @@ def spoken(milliseconds: int) -> str:
     if value < 172_800_000:
         return f"{milliseconds // 3_600_000} h"
     return f"{milliseconds // 86_400_000} d"
+
+
+def moment(text: str, now: int) -> int:
+    """The time that ``10m`` (ago), ``2h``, ``3d`` or an ISO date and time stands for, in milliseconds.
+
+    A date without a zone is in local time.
+
+    Raises:
+        InvalidArgument: it is none of these.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 10:
+        return now - int(number) * _UNITS[unit]
+    from datetime import datetime
+
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidArgument(
+            f"{ascii(text)[:60]} is not a time.",
+            hint="Use 30s, 10m, 2h, 3d, or a date and time like 2026-11-21T09:30Z.",
+        ) from None

@@ -8,11 +8,12 @@ from hubbub.bus import Steps
 from hubbub.clock import spoken
 from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp import render
-from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
+from hubbub.faces.mcp.reading_tools import READ_THREAD
+from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Taken, Tool
 from hubbub.model import Handout
 from hubbub.names import PRIORITIES
 from hubbub.text import safe_line
-from hubbub.wire import agent_dict, delivery_dict, message_dict, receipt_dict, sent_dict
+from hubbub.wire import agent_dict, delivery_dict, receipt_dict, sent_dict
 
 WAIT_MAX = 45.0
 """Seconds that a waiting tool waits at most: one client gives a call up at 60 without progress."""
@@ -41,6 +42,7 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         thread=given.get("thread"),
         in_reply_to=given.get("in_reply_to"),
         ttl=given.get("ttl_seconds"),
+        announce=given.get("announce", False),
         actor=actor,
     )
     patience = _clamp(given.get("wait_for_room_seconds", 0))
@@ -54,6 +56,8 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         text = f"Sent before with this idempotency key: {sent.id}; nothing new was sent"
     if sent.settled:
         text += f"; {sent.settled} is settled"
+    if sent.announced:
+        text += f"; announced in #all as {sent.announced}"
     return Answer(text + ".", sent_dict(sent))
 
 
@@ -63,7 +67,7 @@ def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     ack = given.get("ack", "implicit")
     wanted = bus.mail.filter(given.get("from"), given.get("kind"), given.get("priority"), given.get("thread"))
     if given.get("peek"):
-        bus.mail.settle_implicitly(seat.actor, caller.settle)
+        bus.mail.settle_implicitly(seat.actor, caller.due.mail)
         waiting = bus.mail.peek(seat.agent.name, wanted, limit=given.get("limit", 10))
         return _handout(caller, waiting, given, "Only looked at: they still wait for receive_messages.")
     patience = _clamp(given.get("wait_seconds", 0))
@@ -73,7 +77,7 @@ def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         wait=patience,
         limit=given.get("limit", 10),
         max_bytes=render.BODY_SHARE,
-        settle=caller.settle,
+        settle=caller.due.mail,
         key=given.get("idempotency_key"),
     )
     handed = tuple(delivery.message.id for delivery in handout.deliveries)
@@ -82,7 +86,7 @@ def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     except BaseException:
         bus.mail.take_back(seat.actor, handed)
         raise
-    return answer._replace(handed=handed, implicit=ack != "explicit")
+    return answer._replace(handed=Taken(handed), implicit=ack != "explicit")
 
 
 def _handout(caller: Caller, handout: Handout, given: dict[str, Any], foot: str) -> Answer:
@@ -158,37 +162,6 @@ def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
     return Answer(text, render.safe_json({**agent_dict(agent), "room": room}))
 
 
-def read_thread(caller: Caller, given: dict[str, Any]) -> Answer:
-    """A thread, or the rest of one long message."""
-    bus, name = caller.bus, caller.member.seat.agent.name
-    now = bus.store.now()
-    if given.get("offset"):
-        return _read_on(caller, given, now)
-    page = bus.mail.thread(
-        given["thread"], reader=name, after=int(given.get("after", 0)), limit=given.get("limit", 20)
-    )
-    mark = render.fence_for([message.body for message in page.messages])
-    share = render.share_of([message.body for message in page.messages])
-    parts = [render.message_text(message, mark, now, share=share) for message in page.messages]
-    data: dict[str, Any] = {
-        "messages": [render.safe_json(render.cut(message_dict(m), share=share)) for m in page.messages]
-    }
-    head = f"{len(page.messages)} messages, oldest first:"
-    if page.next_seq is not None:
-        data["next_after"] = page.next_seq
-        parts.append(f"There are more: read_thread(thread={given['thread']!r}, after={page.next_seq})")
-    return Answer("\n\n".join([head, *parts]), data)
-
-
-def _read_on(caller: Caller, given: dict[str, Any], now: int) -> Answer:
-    message = caller.bus.mail.message(given["thread"], reader=caller.member.seat.agent.name)
-    start = int(given["offset"])
-    if not 0 <= start < len(message.body):
-        raise InvalidArgument(f"The body of {message.id} has {len(message.body)} characters.")
-    text = render.message_text(message, render.fence_for([message.body]), now, start=start)
-    return Answer(text, render.safe_json(render.cut(message_dict(message), start)))
-
-
 def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
     """Who is on the bus."""
     now = caller.bus.store.now()
@@ -248,6 +221,7 @@ MAIL_TOOLS = (
             "thread": TEXT,
             "metadata": {"type": "object"},
             "ttl_seconds": NUMBER,
+            "announce": {"type": "boolean", "description": "copy to #all"},
             "wait_for_room_seconds": {"type": "number", "description": "if an inbox is full"},
             "idempotency_key": {"type": "string", "description": "same key on a retry sends once"},
             "as_agent": TEXT,
@@ -280,7 +254,7 @@ MAIL_TOOLS = (
         (),
         ADDS,
         receive_messages,
-        settles=True,
+        settles="mail",
     ),
     Tool(
         "acknowledge",
@@ -296,21 +270,7 @@ MAIL_TOOLS = (
         ADDS,
         acknowledge,
     ),
-    Tool(
-        "read_thread",
-        "Read a conversation again, by its name or any message id in it, "
-        "or the rest of a long message (offset).",
-        {
-            "thread": TEXT,
-            "after": {"type": "integer", "description": "next_after of the page before"},
-            "limit": {"type": "integer"},
-            "offset": {"type": "integer", "description": "character of that message's body"},
-            "as_agent": TEXT,
-        },
-        ("thread",),
-        READS,
-        read_thread,
-    ),
+    READ_THREAD,
     Tool(
         "get_queue_status",
         "Where is a message you sent (message_id): waiting, in hand, settled, answered, dead? "

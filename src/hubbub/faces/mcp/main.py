@@ -11,7 +11,7 @@ from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp.lines import LineReader, LineWriter
 from hubbub.faces.mcp.server import Server
 from hubbub.faces.mcp.tools import Tool
-from hubbub.faces.mcp.toolsets import TOOLSETS
+from hubbub.faces.mcp.toolsets import TOOLSETS, tools_of
 from hubbub.names import check_name, nearest
 from hubbub.stores import open_store
 
@@ -24,7 +24,7 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
     Args:
         bus_url: The bus.
         agent: The name to take; without one it is made from the client's name.
-        tools: Toolsets, by comma. Known: ``mail``.
+        tools: Toolsets, by comma: ``mail``, ``topics``; empty for all.
         era: ``auto`` speaks both eras of the protocol, ``legacy`` only the handshake.
 
     Raises:
@@ -72,4 +72,4 @@ def _chosen(text: str) -> tuple[Tool, ...]:
             near = nearest(name, TOOLSETS, 1)
             hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(TOOLSETS)}."
             raise InvalidArgument(f"{name!a} is not a toolset.", hint=hint)
-    return tuple(tool for name, tools in TOOLSETS.items() if not names or name in names for tool in tools)
+    return tools_of(*names)

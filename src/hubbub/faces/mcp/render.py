@@ -11,6 +11,7 @@ from typing import Any
 
 from hubbub.clock import spoken
 from hubbub.model import Agent, Delivery, Handout, Message, Receipt
+from hubbub.model_topics import TopicMessage
 from hubbub.names import new_token
 from hubbub.text import fold_long_lines, safe_line, safe_text
 
@@ -63,8 +64,7 @@ def message_text(
             f"to {', '.join(message.recipients[:10])}" + (" ..." if len(message.recipients) > 10 else "")
         )
     if message.thread != message.id:
-        # In quotes, as any text of a stranger's: it could read like further facts.
-        facts.append(f"thread {json.dumps(safe_line(message.thread), ensure_ascii=False)}")
+        facts.append(f"thread {quoted(message.thread)}")
     if message.in_reply_to:
         facts.append(f"answers {message.in_reply_to}")
     if message.reply_due is not None:
@@ -72,7 +72,20 @@ def message_text(
         facts.append(f"answer due in {spoken(left)}" if left > 0 else f"answer overdue by {spoken(-left)}")
     lines = ["# " + " · ".join([*facts, *extra])]
     if message.subject:
-        lines.append(f"subject: {json.dumps(safe_line(message.subject), ensure_ascii=False)}")
+        lines.append(f"subject: {quoted(message.subject)}")
+    return "\n".join([*lines, *content_lines(message, mark, start=start, share=share)])
+
+
+def quoted(text: str) -> str:
+    """A stranger's text inside a line of facts: in quotes, so that it can't read like further facts."""
+    return json.dumps(safe_line(text), ensure_ascii=False)
+
+
+def content_lines(
+    message: Message | TopicMessage, mark: str, *, start: int = 0, share: int = BODY_SHARE
+) -> list[str]:
+    """A message's metadata and its body from ``start`` on, between marks, and where to read on."""
+    lines: list[str] = []
     if message.metadata:
         dumped = safe_line(json.dumps(message.metadata, ensure_ascii=False))
         if len(dumped) > METADATA_SHARE:
@@ -88,7 +101,7 @@ def message_text(
         lines.append(f"(characters {start} to {end} of {len(message.body)})")
     if end < len(message.body):
         lines.append(f"Read on: read_thread(thread={message.id!r}, offset={end})")
-    return "\n".join(lines)
+    return lines
 
 
 def delivery_text(delivery: Delivery, mark: str, now: int, share: int) -> str:

@@ -6,15 +6,18 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from hubbub.bus import Bus
-from hubbub.errors import HubbubError
-from hubbub.faces.mcp.render import safe_json
+from hubbub.errors import HubbubError, InvalidArgument, TopicNotFound
+from hubbub.faces.mcp.render import BODY_SHARE, safe_json
+from hubbub.faces.mcp.render_topics import posts_json
 from hubbub.stores.contract import Bell
-from hubbub.wire import agent_dict, message_dict
+from hubbub.wire import agent_dict, message_dict, topic_dict
 
 INBOX = "hubbub://inbox"
 AGENTS = "hubbub://agents"
+TOPIC = "hubbub://topic/"
 
 RESOURCES: tuple[dict[str, str], ...] = (
     {
@@ -33,6 +36,19 @@ RESOURCES: tuple[dict[str, str], ...] = (
     },
 )
 
+TEMPLATES: tuple[dict[str, str], ...] = (
+    {
+        "uriTemplate": TOPIC + "{topic}",
+        "name": "topic",
+        "title": "Topic",
+        "description": "A topic, by its name or id: its state, what you have unread, its newest messages.",
+        "mimeType": "application/json",
+    },
+)
+
+NEWEST = 20
+"""How many messages of a topic its resource shows."""
+
 WATCH_SECONDS = 5.0
 """A watcher looks again at least this often; changes wake it at once."""
 
@@ -41,6 +57,8 @@ def read_resource(bus: Bus, uri: str, name: str) -> dict[str, str]:
     """The contents of a resource, as agent ``name`` sees it."""
     if uri == INBOX:
         shown = _inbox(bus, name)
+    elif uri.startswith(TOPIC):
+        shown = _topic(bus, uri, name)
     else:
         shown = {"you": name, "agents": [agent_dict(agent) for agent in bus.agents.all()]}
     return {
@@ -69,8 +87,33 @@ def _inbox(bus: Bus, name: str) -> dict[str, Any]:
     }
 
 
-def keys_of(uri: str, name: str) -> tuple[str, ...]:
-    """The bells that ring when a resource may have changed."""
+def _topic(bus: Bus, uri: str, name: str) -> dict[str, Any]:
+    topic = bus.topics.get(_topic_named(uri), agent=name)
+    part = bus.topics.history(topic.id, newest=True, limit=NEWEST, max_bytes=BODY_SHARE)
+    return {**topic_dict(topic), "newest": posts_json(part.messages)}
+
+
+def _topic_named(uri: str) -> str:
+    return unquote(uri.removeprefix(TOPIC), errors="replace")
+
+
+def exists(bus: Bus, uri: object) -> bool:
+    """Whether there is a resource with this URI now."""
+    if uri in (INBOX, AGENTS):
+        return True
+    if not isinstance(uri, str) or not uri.startswith(TOPIC):
+        return False
+    try:
+        bus.topics.get(_topic_named(uri))
+    except (TopicNotFound, InvalidArgument):
+        return False
+    return True
+
+
+def keys_of(bus: Bus, uri: str, name: str) -> tuple[str, ...]:
+    """The bells that ring when a resource may have changed. Raises TopicNotFound."""
+    if uri.startswith(TOPIC):
+        return (f"topic/{bus.topics.get(_topic_named(uri)).id}",)
     return (f"inbox/{name}", f"room/{name}") if uri == INBOX else ("agents",)
 
 
@@ -103,6 +146,8 @@ class Watcher:
         while not self._stopped.is_set():
             try:
                 self._watch(self._whose())
+            except TopicNotFound:
+                self._stopped.set()  # it was deleted, and its watcher told so or never began
             except HubbubError:
                 self._stopped.wait(1)  # a busy bus: try again
             finally:
@@ -110,7 +155,7 @@ class Watcher:
 
     def _watch(self, name: str) -> None:
         """Watch until stopped, or until the resource is read for another name."""
-        with self._bus.store.bell(*keys_of(self._uri, name)) as bell:
+        with self._bus.store.bell(*keys_of(self._bus, self._uri, name)) as bell:
             self._bell = bell
             if self._before is None:
                 self._before = self._look(name)
@@ -125,12 +170,23 @@ class Watcher:
         if after != self._before and not self._stopped.is_set():
             self._before = after
             self._tell(self._uri)
+            if after is None:
+                self._stopped.set()  # a topic that was deleted does not come back
 
     def _look(self, name: str) -> Any:
         if self._uri == INBOX:
             return _inbox(self._bus, name)
+        if self._uri.startswith(TOPIC):
+            return self._look_at_topic()
         agents = self._bus.agents.all()
         return [
             (agent.name, agent.role, agent.description, agent.session and agent.session.id)
             for agent in agents
         ]
+
+    def _look_at_topic(self) -> Any:
+        try:
+            topic = self._bus.topics.get(_topic_named(self._uri))
+        except TopicNotFound:
+            return None
+        return topic.id, topic.name, topic.state, topic.last_seq

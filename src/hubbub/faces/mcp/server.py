@@ -16,11 +16,11 @@ from hubbub.faces.mcp.instructions import instructions
 from hubbub.faces.mcp.lines import LINE_MAX, Line, LineReader, LineWriter, guess_id
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import ProtocolError, Request, finish
-from hubbub.faces.mcp.resources import RESOURCES, read_resource
+from hubbub.faces.mcp.resources import RESOURCES, TEMPLATES, read_resource
 from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
-from hubbub.faces.mcp.tools import HandedOut, Tool
-from hubbub.faces.mcp.toolsets import TOOLSETS
+from hubbub.faces.mcp.tools import NOTHING, HandedOut, Tool
+from hubbub.faces.mcp.toolsets import ALL_TOOLS
 from hubbub.faces.mcp.workers import Workers
 
 CALLS_MAX = 64
@@ -40,7 +40,7 @@ class Server:
         writer: LineWriter,
         *,
         agent: str | None = None,
-        tools: tuple[Tool, ...] = TOOLSETS["mail"],
+        tools: tuple[Tool, ...] = ALL_TOOLS,
         modern: bool = True,
     ) -> None:
         """``agent`` is the name to take (``HUBBUB_AGENT``), if given; ``modern`` allows the newer era."""
@@ -49,6 +49,7 @@ class Server:
         self._writer = writer
         self._modern = modern
         self._members = Members(bus, agent)
+        self._tool_names = frozenset(tool.name for tool in tools)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}
@@ -64,7 +65,7 @@ class Server:
                 request, {"resources": list(RESOURCES)}, "public"
             ),
             "resources/templates/list": lambda request: self._listing(
-                request, {"resourceTemplates": []}, "public"
+                request, {"resourceTemplates": list(TEMPLATES)}, "public"
             ),
         }
         self._slow_methods: dict[str, Callable[[Request, Call], Any]] = {
@@ -197,7 +198,7 @@ class Server:
         self._writer.write({"jsonrpc": "2.0", "id": request_id, "error": error})
 
     def _progress(self, token: Any, waited: float) -> None:
-        params = {"progressToken": token, "progress": round(waited), "message": "waiting for mail"}
+        params = {"progressToken": token, "progress": round(waited), "message": "waiting"}
         self._notify("notifications/progress", params)
 
     def _notify(self, method: str, params: dict[str, Any]) -> None:
@@ -220,7 +221,7 @@ class Server:
         self._workers.run(register)
         done.wait(REGISTER_SECONDS)
         member = self._members.current()
-        return instructions(member.seat.agent.name if member else None)
+        return instructions(member.seat.agent.name if member else None, self._tool_names)
 
     def _initialize(self, request: Request) -> dict[str, Any]:
         return {
@@ -245,13 +246,13 @@ class Server:
 
     def _call_tool(self, request: Request, call: Call) -> None:
         result, member, answer = self._tool_calls.call(request, call)
-        handed = answer.handed if answer is not None else ()
+        handed = answer.handed if answer is not None else NOTHING
         written = False
         try:
             line = {"jsonrpc": "2.0", "id": request.id, "result": finish(request, result)}
 
             def note() -> None:
-                if member is not None and answer is not None and handed:
+                if member is not None and answer is not None and handed != NOTHING:
                     out = HandedOut(self._reader.horizon(), handed, answer.implicit)
                     member.pending[request.id] = out
 
@@ -260,12 +261,12 @@ class Server:
         finally:
             if not written and member is not None:
                 member.pending.pop(request.id, None)
-                self._bus.mail.take_back(member.seat.actor, handed)
+                self._tool_calls.give_back(member, handed)
         if not call.answered():
             self._tool_calls.take_back(request.id)
 
     def _read_resource(self, request: Request) -> Any:
-        uri = known_uri(request)
+        uri = known_uri(self._bus, request)
         contents = read_resource(self._bus, uri, self._members.default().seat.agent.name)
         return finish(request, {"contents": [contents]}, ttl_ms=0)
 

@@ -11,9 +11,10 @@ from hubbub.faces.mcp import protocol
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import ProtocolError, Request
-from hubbub.faces.mcp.resources import RESOURCES, Watcher
+from hubbub.faces.mcp.resources import Watcher, exists
 
-_URIS = tuple(resource["uri"] for resource in RESOURCES)
+WATCHERS_MAX = 32
+"""Resources that one connection is told of at once: each takes a thread."""
 
 
 class Subscriptions:
@@ -27,14 +28,19 @@ class Subscriptions:
 
     def subscribe(self, request: Request) -> dict[str, Any]:
         """``resources/subscribe``, of the handshake era."""
-        uri = known_uri(request)
+        uri = known_uri(self._bus, request)
         if uri not in self._watchers:
+            if self._room() < 1:
+                error = f"No more than {WATCHERS_MAX} resources can be watched at once"
+                raise ProtocolError(protocol.INVALID_PARAMS, error)
             self._watch(uri, [uri], {})
         return {}
 
     def unsubscribe(self, request: Request) -> dict[str, Any]:
         """``resources/unsubscribe``."""
-        self.stop(known_uri(request))
+        uri = request.params.get("uri")
+        # That of a topic which was deleted meanwhile is known by its watcher only.
+        self.stop(uri if isinstance(uri, str) and uri in self._watchers else known_uri(self._bus, request))
         return {}
 
     def listen(self, request: Request, call: Call) -> None:
@@ -45,7 +51,7 @@ class Subscriptions:
         if not isinstance(wanted, dict):
             raise ProtocolError(protocol.INVALID_PARAMS, "notifications must be an object")
         asked = wanted.get("resourceSubscriptions")
-        uris = [uri for uri in _URIS if isinstance(asked, list) and uri in asked]
+        uris = self._honoured(asked if isinstance(asked, list) else [])
         meta = {protocol.SUBSCRIPTION_KEY: request.id}
         honoured = {"resourceSubscriptions": uris} if uris else {}
         # Watch first, so that no change after the acknowledgement is missed; tell only after it.
@@ -66,6 +72,14 @@ class Subscriptions:
         """Stop all."""
         for key in list(self._watchers):
             self.stop(key)
+
+    def _room(self) -> int:
+        return WATCHERS_MAX - sum(map(len, list(self._watchers.values())))
+
+    def _honoured(self, asked: list[Any]) -> list[str]:
+        """Those of the asked for resources that there are, as many as can be watched."""
+        names = list(dict.fromkeys(uri for uri in asked if isinstance(uri, str)))
+        return [uri for uri in names[:1000] if exists(self._bus, uri)][: self._room()]
 
     def _name(self) -> str:
         """Whose inbox is watched: the default name, which may change."""
@@ -89,10 +103,10 @@ class Subscriptions:
             watcher.start()
 
 
-def known_uri(request: Request) -> str:
+def known_uri(bus: Bus, request: Request) -> str:
     """The resource that a request names. Raises ProtocolError."""
     uri = request.params.get("uri")
-    if uri not in _URIS:
+    if not exists(bus, uri):
         code = protocol.INVALID_PARAMS if request.modern else protocol.RESOURCE_NOT_FOUND
         raise ProtocolError(code, f"Resource not found: {ascii(uri)[:200]}", {"uri": ascii(uri)[:200]})
     return str(uri)

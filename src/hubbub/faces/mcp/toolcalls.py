@@ -11,7 +11,7 @@ from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.protocol import INVALID_PARAMS, ProtocolError, Request
 from hubbub.faces.mcp.render import safe_json
-from hubbub.faces.mcp.tools import Answer, Caller, Member, Tool, check_arguments
+from hubbub.faces.mcp.tools import NOTHING, Answer, Caller, Member, Taken, Tool, check_arguments
 from hubbub.text import safe_line
 
 
@@ -36,6 +36,7 @@ class ToolCalls:
         if tool is None:
             raise ProtocolError(INVALID_PARAMS, f"Unknown tool: {ascii(request.params.get('name'))[:100]}")
         member: Member | None = None
+        due = NOTHING
         try:
             given = check_arguments(tool, request.params.get("arguments"))
             as_agent = given.pop("as_agent", None)
@@ -45,48 +46,64 @@ class ToolCalls:
             else:
                 member = self._members.acting(as_agent)
                 self._note_client_session(member, request)
-            due = self._due(member, given, request.offset) if member is not None else ()
+            due = self._due(member, given, request.offset) if member is not None else NOTHING
             answer = self._run(tool, Caller(self._bus, self._members, member, due), given, call)
         except Cancelled:
+            if member is not None:
+                _forget(member, due)  # it is settled first of all, before a call can wait
             raise
         except HubbubError as error:
             if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
                 member.lost = True
             return error_result(error), member, None
         if member is not None:
-            _forget(member, {*due, *_named(given)})
+            _forget(member, due.together(Taken(_named(given))))
         return result_of(answer), member, answer
 
     def _run(self, tool: Tool, caller: Caller, given: dict[str, Any], call: Call) -> Answer:
-        if caller.settle and not tool.settles:
-            self._bus.mail.settle_implicitly(caller.member.seat.actor, caller.settle)
-            _forget(caller.member, set(caller.settle))
+        due = caller.due
+        first = Taken(
+            () if tool.settles == "mail" else due.mail, () if tool.settles == "hands" else due.hands
+        )
+        if first != NOTHING:
+            actor = caller.member.seat.actor
+            self._bus.mail.settle_implicitly(actor, first.mail)
+            self._bus.topics.confirm(actor, first.hands)
+            _forget(caller.member, first)
         outcome = tool.handle(caller, given)
         if isinstance(outcome, Generator):
             outcome = call.drive(outcome)
         if call.cancelled:
-            self._bus.mail.take_back(caller.member.seat.actor, outcome.handed)
+            self.give_back(caller.member, outcome.handed)
             raise Cancelled("The call was cancelled.")
         return outcome
 
-    def _due(self, member: Member, given: dict[str, Any], offset: int) -> tuple[str, ...]:
+    def _due(self, member: Member, given: dict[str, Any], offset: int) -> Taken:
         """What the member was handed in answers that the client evidently had before this call
         began, but for the messages that the call itself is about."""
-        own = _named(given)
-        due: list[str] = []
+        own = Taken(_named(given))
+        due = NOTHING
         for request_id, out in list(member.pending.items()):
             if out.horizon <= offset and out.implicit:
-                due += [id_ for id_ in out.ids if id_ not in own]
+                due = due.together(out.taken.without(own))
             elif out.horizon <= offset:
                 member.pending.pop(request_id, None)  # too late to cancel that answer
-        return tuple(due)
+        return due
 
     def take_back(self, request_id: Any) -> None:
         """The client cancelled a call that was answered already: it will not look at the answer."""
         for member in self._members.every():
             out = member.pending.pop(request_id, None)
             if out is not None:
-                self._bus.mail.take_back(member.seat.actor, out.ids)
+                self.give_back(member, out.taken)
+
+    def give_back(self, member: Member, taken: Taken) -> None:
+        """The member has not had this: it can be had again, as if it had never been handed out."""
+        self._bus.mail.take_back(member.seat.actor, taken.mail)
+        try:
+            self._bus.topics.take_back(member.seat.actor, taken.hands)
+        except HubbubError:
+            return  # it comes back by itself when its time is up, or the session ends
 
     def _note_client_session(self, member: Member, request: Request) -> None:
         told = request.meta.get("threadId")
@@ -109,15 +126,16 @@ def error_result(error: HubbubError) -> dict[str, Any]:
     return result
 
 
-def _named(given: dict[str, Any]) -> set[Any]:
+def _named(given: dict[str, Any]) -> tuple[str, ...]:
     """The messages that a call is about: it decides itself what becomes of them."""
-    return {*(given.get("ids") or ()), *(given.get("release") or ()), given.get("in_reply_to")}
+    ids = [*(given.get("ids") or ()), *(given.get("release") or ()), given.get("in_reply_to")]
+    return tuple(id_ for id_ in ids if isinstance(id_, str))
 
 
-def _forget(member: Member, gone: set[Any]) -> None:
+def _forget(member: Member, gone: Taken) -> None:
     for request_id, out in list(member.pending.items()):
-        rest = tuple(id_ for id_ in out.ids if id_ not in gone)
-        if rest:
-            member.pending[request_id] = out._replace(ids=rest)
+        rest = out.taken.without(gone)
+        if rest != NOTHING:
+            member.pending[request_id] = out._replace(taken=rest)
         else:
             member.pending.pop(request_id, None)

@@ -8,10 +8,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hubbub.bus import Bus, Pause, Seat
 from hubbub.errors import InvalidArgument, NotRegistered
+from hubbub.model_topics import Hand
 from hubbub.names import nearest
 
 if TYPE_CHECKING:
     from hubbub.faces.mcp.members import Members
+
+
+class Taken(NamedTuple):
+    """What an agent was handed and may not have yet: messages of its mail, and ranges of topics."""
+
+    mail: tuple[str, ...] = ()
+    hands: tuple[Hand, ...] = ()
+
+    def without(self, gone: Taken) -> Taken:
+        """What is left when ``gone`` is done with."""
+        mail = tuple(id_ for id_ in self.mail if id_ not in gone.mail)
+        return Taken(mail, tuple(hand for hand in self.hands if hand not in gone.hands))
+
+    def together(self, more: Taken) -> Taken:
+        """Both."""
+        return Taken(self.mail + more.mail, self.hands + more.hands)
+
+
+NOTHING = Taken()
 
 
 class Answer(NamedTuple):
@@ -21,8 +41,8 @@ class Answer(NamedTuple):
     """The whole content for a model: lean, many short lines, never a bare number or list."""
     data: dict[str, Any]
     """The same as an object."""
-    handed: tuple[str, ...] = ()
-    """Messages that this answer hands out: a cancelled call gives them back."""
+    handed: Taken = NOTHING
+    """What this answer hands out: a cancelled call gives it back."""
     implicit: bool = True
     """What was handed out is settled once the client has evidently had the answer."""
 
@@ -32,7 +52,7 @@ class HandedOut(NamedTuple):
 
     horizon: int
     """How many bytes the client had written when the answer went out."""
-    ids: tuple[str, ...]
+    taken: Taken
     implicit: bool
 
 
@@ -57,8 +77,9 @@ class Caller(NamedTuple):
     members: Members
     """All the names that the connection acts under."""
     acting: Member | None
-    settle: tuple[str, ...] = ()
-    """What an earlier call handed out and this one settles: only for tools that take it on themselves."""
+    due: Taken = NOTHING
+    """What earlier calls handed out and this one settles; a tool takes on itself the part that it names
+    in :attr:`Tool.settles`."""
 
     @property
     def member(self) -> Member:
@@ -82,8 +103,8 @@ class Tool(NamedTuple):
     required: tuple[str, ...]
     hints: dict[str, bool]
     handle: Callable[[Caller, dict[str, Any]], ToolResult]
-    settles: bool = False
-    """The tool settles :attr:`Caller.settle` itself, in the same stroke."""
+    settles: str = ""
+    """The tool settles ``mail`` or ``hands`` of :attr:`Caller.due` itself, in the same stroke."""
 
     def definition(self) -> dict[str, Any]:
         """The tool as ``tools/list`` shows it."""
@@ -120,28 +141,47 @@ def check_arguments(tool: Tool, given: object) -> dict[str, Any]:
         given = {}
     if not isinstance(given, dict):
         raise InvalidArgument("The arguments must be an object.")
+    return check_fields(tool.name, "argument", tool.parameters, tool.required, given)
+
+
+def check_fields(
+    owner: str,
+    what: str,
+    parameters: dict[str, dict[str, Any]],
+    required: tuple[str, ...],
+    given: dict[Any, Any],
+) -> dict[str, Any]:
+    """The fields of an object, with types as ``parameters`` have them; ``what`` is what a field is called.
+
+    Raises:
+        InvalidArgument: a field is unknown, missing or of the wrong type.
+    """
     checked: dict[str, Any] = {}
     for name, value in given.items():
-        schema = tool.parameters.get(name)
+        schema = parameters.get(name)
         if schema is None:
-            near = nearest(name, tool.parameters, 1)
+            near = nearest(name, parameters, 1)
             known = f"Did you mean {near[0]}? " if near else ""
             raise InvalidArgument(
-                f"{tool.name} has no argument {ascii(name)[:60]}.",
-                hint=f"{known}It takes: {', '.join(tool.parameters)}.",
+                f"{owner} has no {what} {ascii(name)[:60]}.",
+                hint=f"{known}It takes: {', '.join(parameters)}.",
             )
         if value is not None:
             checked[name] = _typed(name, schema, value)
-    for name in tool.required:
+    for name in required:
         if name not in checked:
-            raise InvalidArgument(f"{tool.name} needs the argument {name}.")
+            raise InvalidArgument(f"{owner} needs the {what} {name}.")
     return checked
 
 
 def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
     kind = schema["type"]
     if isinstance(value, str) and kind != "string":
-        value = _read(value, kind)
+        value = _read(value, schema)
+    elif isinstance(value, dict) and _of_objects(schema):
+        value = [value]
+    elif name == "start" and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     fits = {
         "string": isinstance(value, str) or (name == "to" and isinstance(value, list)),
         "number": isinstance(value, int | float) and not isinstance(value, bool),
@@ -163,10 +203,33 @@ def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def _read(value: str, kind: str) -> Any:
+def _read(value: str, schema: dict[str, Any]) -> Any:
+    """What a text stands for where the schema wants something else."""
+    if _of_objects(schema):
+        return _read_objects(value)
+    kind = schema["type"]
     if kind == "array" and not value.lstrip().startswith("["):
         return [part for part in value.replace(",", " ").split() if part]
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def _of_objects(schema: dict[str, Any]) -> bool:
+    return bool(schema["type"] == "array" and schema["items"]["type"] == "object")
+
+
+def _read_objects(value: str) -> list[Any]:
+    """A list of objects in JSON, or one object; any other text is one item by itself."""
+    if not value.strip():
+        return []
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        read = value
+    if isinstance(read, list):
+        return read
+    if read is None:
+        return []
+    return [read if isinstance(read, dict | str) else value]
