@@ -39,7 +39,7 @@ def give_back(tx: Write, actor: Actor, hands: tuple[Hand, ...], now: int, unseen
 def _own_hands(tx: Write, actor: Actor, hands: tuple[Hand, ...]) -> list[tuple[int, int, int]]:
     """``(topic, first, last)`` of those that are still the actor's to speak for."""
     found = []
-    for hand in hands:
+    for hand in dict.fromkeys(hands):
         parsed = parse_topic_id(hand.topic)
         if parsed is None:
             continue

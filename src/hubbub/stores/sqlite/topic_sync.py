@@ -284,10 +284,34 @@ def _lend(
 
 
 def _look(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: int) -> _Read:
-    """Manual mode: all behind the cursor, as often as it is asked for."""
-    waiting = place.fresh(topic) + place.in_hand
-    rows = _rows(tx, actor.agent, topic, place.cursor, topic[7], waiting, asked) if waiting else []
-    return _Read(rows, len(rows) < waiting)
+    """Manual mode: all that is not done with, as often as it is asked for."""
+    fresh = place.fresh(topic)
+    waiting = fresh + place.in_hand
+    if not waiting:
+        return _Read([], False)
+    where = {"agent": actor.agent, "topic": topic[0]}
+    spans = [
+        (first - 1, last, others)
+        for first, last, others, *_ in tx.db.execute(SQL["hands_below"], {**where, "last": topic[7]})
+    ]
+    spans.append((place.position, topic[7], fresh))
+
+    def rows() -> Iterable[Row]:
+        left = asked.limit
+        for after, last, others in spans:
+            values = {
+                **where,
+                "topic_tag": topic[1],
+                "after": after,
+                "last": last,
+                "limit": min(others, left),
+            }
+            for row in tx.db.execute(SQL["posts_of_others"], values) if values["limit"] else ():
+                left -= 1
+                yield row
+
+    kept = within_bytes(rows(), asked.max_bytes)
+    return _Read(kept, len(kept) < waiting)
 
 
 def _acknowledge(tx: Write, actor: Actor, topic: Row, place: Place, through: int, now: int) -> None:
@@ -301,13 +325,12 @@ def _acknowledge(tx: Write, actor: Actor, topic: Row, place: Place, through: int
         tx.db.execute(SQL["hands_below"], {**where, "last": through})
     ):
         tx.db.execute(SQL["remove_hand"], {**where, "first": first})
-        place.in_hand -= others
         if last > through:
             done = through - first + 1 - own_between(tx.db, actor.agent, topic[0], first - 1, through)
             rest = {"first": through + 1, "last": last, "others": others - done}
             rest |= {"session": session, "until": until, "marked": marked}
-            tx.db.execute(SQL["add_hand"], {**where, **rest})
-            place.in_hand += others - done
+            if others > done:
+                tx.db.execute(SQL["add_hand"], {**where, **rest})
     if through > place.position:
         place.own -= own_between(tx.db, actor.agent, topic[0], place.position, through)
         place.position = through

@@ -224,9 +224,9 @@ WHERE agent = :agent AND topic = :topic AND first >= :first AND last <= :last
   AND (session IS :session OR lease_until IS NULL);
 
 -- name: hands_below
--- The hand-outs that begin at or before a number.
+-- The hand-outs that begin at or before a number, in order.
 SELECT first, last, others, session, lease_until, marked FROM hands
-WHERE agent = :agent AND topic = :topic AND first <= :last;
+WHERE agent = :agent AND topic = :topic AND first <= :last ORDER BY first;
 
 -- name: remove_hand
 -- A hand-out is over.
