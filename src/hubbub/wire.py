@@ -150,6 +150,7 @@ def event_dict(event: Event) -> dict[str, Any]:
             "event": event.event,
             "actor": event.actor,
             "session": event.session,
+            "topic": event.topic,
             "message": event.message,
             "agent": event.agent,
             "detail": event.detail,
@@ -166,7 +167,8 @@ def topic_dict(topic: Topic) -> dict[str, Any]:
     if topic.unread is not None:
         shown["unread"] = topic.unread
     shown["messages"] = topic.last_seq
-    shown["members"] = topic.members
+    if topic.members is not None:
+        shown["members"] = topic.members
     shown["last_at"] = to_iso(topic.last_at)
     return {
         **shown,

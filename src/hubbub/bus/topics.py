@@ -238,9 +238,10 @@ class Topics:
         """The reader has had what these hand-outs held; how many were still open."""
         return self._store.topics.confirm(actor, hands) if hands else 0
 
-    def take_back(self, actor: Actor, hands: tuple[Hand, ...]) -> int:
-        """Undo hand-outs that never left this process."""
-        return self._store.topics.give_back(actor, hands, unseen=True) if hands else 0
+    def take_back(self, actor: Actor, hands: tuple[Hand, ...], *, unseen: bool = True) -> int:
+        """Undo hand-outs that never left this process; others, not ``unseen``, come back marked
+        redelivered, because somebody may have read a part."""
+        return self._store.topics.give_back(actor, hands, unseen=unseen) if hands else 0
 
     # --- history -----------------------------------------------------------------------------
 

@@ -49,8 +49,11 @@ class Parser(argparse.ArgumentParser):
 
     def _hint(self, message: str, otherwise: str) -> str:
         taken_for_option = message.startswith("unrecognized arguments: -") or "explicit argument" in message
-        if not taken_for_option or not any(action.dest == "body" for action in self._actions):
+        texts = {action.dest for action in self._actions} & {"body", "query"}
+        if not taken_for_option or not texts:
             return otherwise
+        if "query" in texts:
+            return f"Put -- before a word that begins with a dash: {self.prog} crash -- -timeout"
         to = "ID" if self.prog.endswith(" reply") else "bob"
         return f'Put -- before a text that begins with a dash: {self.prog} {to} -- "-hello"'
 
@@ -63,7 +66,12 @@ def build_parser(command: str, write: Callable[[str], None] = lambda _: None) ->
     """The parser of one command; ``write`` takes the text of its help."""
     parser = Parser(command, write)
     add_global_options(parser)
-    _BUILDERS[command](parser)
+    builder = _BUILDERS.get(command)
+    if builder is None:
+        from hubbub.faces.cli.topic_arguments import BUILDERS
+
+        builder = BUILDERS[command]
+    builder(parser)
     # argparse would lay out its own usage before each parse, which costs milliseconds.
     parser.usage = " ".join([parser.prog, "[OPTION ...]", *_positionals(parser)])
     return parser
@@ -168,11 +176,13 @@ def _content(parser: Parser) -> None:
     add("--thread", metavar="NAME", help="a thread to add to: its name, or the id of a message in it")
     add("--metadata", metavar="JSON", help="a JSON object, or @FILE with one")
     add("--ttl", type=seconds, metavar="SECONDS", help="dead if nobody took it for this long")
+    add("--announce", action="store_true", help="put a copy into #all, for every agent to know of")
     add("--wait-for-room", type=seconds, default=0, metavar="SECONDS", help="wait while the inbox is full")
-    _key(parser)
+    key_option(parser)
 
 
-def _key(parser: Parser) -> None:
+def key_option(parser: Parser) -> None:
+    """The option for an idempotency key."""
     parser.add_argument("--key", metavar="KEY", help="an idempotency key: a retry with it does nothing twice")
 
 
@@ -185,9 +195,9 @@ def _filters(parser: Parser) -> None:
     add("--thread", metavar="NAME", help="only this thread: its name, or its first message's id")
 
 
-def _receive(parser: Parser) -> None:
-    add = parser.add_argument
-    add(
+def wait_option(parser: Parser) -> None:
+    """The option of commands that can wait for messages."""
+    parser.add_argument(
         "--wait",
         type=seconds,
         nargs="?",
@@ -196,16 +206,26 @@ def _receive(parser: Parser) -> None:
         metavar="SECONDS",
         help="wait for a message; without a number until one comes, at most a week",
     )
-    _filters(parser)
-    add(
+
+
+def lease_option(parser: Parser, what: str) -> None:
+    """The option of commands that are handed something."""
+    parser.add_argument(
         "--lease",
         type=seconds,
         default=COMMAND_LINE_LEASE_SECONDS,
         metavar="SECONDS",
-        help=f"what is not settled by then comes back ({COMMAND_LINE_LEASE_SECONDS})",
+        help=f"what is not {what} by then comes back ({COMMAND_LINE_LEASE_SECONDS})",
     )
+
+
+def _receive(parser: Parser) -> None:
+    add = parser.add_argument
+    wait_option(parser)
+    _filters(parser)
+    lease_option(parser, "settled")
     add("--keep", action="store_true", help="do not settle; that is left to: hubbub ack ID")
-    _key(parser)
+    key_option(parser)
 
 
 def _peek(parser: Parser) -> None:
@@ -218,7 +238,7 @@ def _ack(parser: Parser) -> None:
     add("ids", metavar="ID", nargs="+", help="messages to settle, all or none")
     add("--release", action="store_true", help="give them back instead, to be handed out again")
     add("--delay", type=seconds, default=0, metavar="SECONDS", help="with --release: not before this time")
-    _key(parser)
+    key_option(parser)
 
 
 def _thread(parser: Parser) -> None:
@@ -267,10 +287,11 @@ def _dead(parser: Parser) -> None:
     add("--agent", metavar="NAME", help="only dead letters of this agent")
     add("--all", action="store_true", help="with retry or purge: every dead letter")
     add("--limit", type=count, default=50, metavar="N", help="with list: at most this many (50)")
-    _yes(parser)
+    yes_option(parser)
 
 
-def _yes(parser: Parser) -> None:
+def yes_option(parser: Parser) -> None:
+    """The option of commands that ask a person."""
     parser.add_argument("--yes", action="store_true", help="do not ask before what can't be undone")
 
 
@@ -288,7 +309,7 @@ def _unregister(parser: Parser) -> None:
     add("name", metavar="NAME", help="the agent")
     add("--delete-mail", action="store_true", help="delete its mail, too; else it is kept")
     add("--release-name", action="store_true", help="only end the session that holds the name")
-    _yes(parser)
+    yes_option(parser)
 
 
 def _backup(parser: Parser) -> None:
@@ -342,4 +363,5 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "demo": _demo,
     "completion": _completion,
     "complete-names": _nothing,
+    "complete-topics": _nothing,
 }

@@ -43,6 +43,76 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "dead": _C("commands.dead", "dead", "messages that nobody could settle", "hubbub dead retry m1abcde"),
     },
+    "Topics": {
+        "topic list": _C("commands.topic", "list_", "the topics, and what is unread", "hubbub topic list"),
+        "topic show": _C("commands.topic", "show", "one topic", "hubbub topic show review"),
+        "topic create": _C(
+            "commands.topic",
+            "create",
+            "make a topic, or join the one of that name",
+            "hubbub topic create review",
+        ),
+        "topic join": _C(
+            "commands.topic", "join", "become a member", "hubbub topic join review --from latest"
+        ),
+        "topic leave": _C("commands.topic", "leave", "be a member no longer", "hubbub topic leave review"),
+        "topic members": _C(
+            "commands.topic",
+            "members",
+            "who is in a topic, and how far each has read",
+            "hubbub topic members review",
+        ),
+        "topic read": _C(
+            "commands.topic_read",
+            "read",
+            "read a topic's messages; moves no cursor",
+            "hubbub topic read review --last 5",
+        ),
+        "topic reset": _C(
+            "commands.topic",
+            "reset",
+            "go on reading from another place",
+            "hubbub topic reset review start",
+        ),
+        "topic close": _C(
+            "commands.topic",
+            "close",
+            "close a topic: it can be read, not posted to",
+            "hubbub topic close review --reason 'Merged.'",
+        ),
+        "topic reopen": _C("commands.topic", "reopen", "undo a close", "hubbub topic reopen review"),
+        "topic rename": _C(
+            "commands.topic", "rename", "give a topic another name", "hubbub topic rename review review-42"
+        ),
+        "topic delete": _C(
+            "commands.topic", "delete", "remove a topic and its messages", "hubbub topic delete review"
+        ),
+        "sync": _C(
+            "commands.sync",
+            "sync",
+            "post to a topic and take what is new in it",
+            "hubbub sync review --post 'Looks good.' --wait 30",
+        ),
+        "watch": _C("commands.watch", "watch", "see messages as they come", "hubbub watch review --last 3"),
+        "search": _C(
+            "commands.search",
+            "search",
+            "find messages in topics and mail",
+            "hubbub search peer_server.py --topic review",
+        ),
+        "export": _C(
+            "commands.interchange",
+            "export",
+            "write a topic or a thread to a file",
+            "hubbub export review -o review.md",
+        ),
+        "import": _C(
+            "commands.interchange",
+            "import_",
+            "fill topics from an export or an Agent Bus database",
+            "hubbub import review.jsonl",
+        ),
+    },
     "The bus": {
         "register": _C(
             "commands.agents",
@@ -74,14 +144,40 @@ GROUPS: dict[str, dict[str, Command]] = {
 
 HIDDEN: dict[str, Command] = {
     "complete-names": _C("completion", "complete_names", "the agents' names, for completion", ""),
+    "complete-topics": _C("completion", "complete_topics", "the topics' names, for completion", ""),
 }
 
 COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
+FAMILIES = {"topic": "topic list"}
+"""Words that take another one to name a command, and the command that each is alone."""
+
+
+def family(word: str) -> dict[str, Command]:
+    """The commands that begin with ``word``, by their second word."""
+    return {
+        name.partition(" ")[2]: command
+        for name, command in COMMANDS.items()
+        if name.startswith(word + " ") and word in FAMILIES
+    }
+
+
 def find(name: str) -> Command | None:
     """The command of that name, hidden ones included."""
     return COMMANDS.get(name) or HIDDEN.get(name)
+
+
+def family_overview(word: str) -> str:
+    """The text of ``hubbub topic --help``."""
+    lines = [
+        f"Usage: hubbub {word} ACTION ...",
+        "",
+        *(f"  {action:<9}{command.summary}" for action, command in family(word).items()),
+        "",
+        f"Without an action: {FAMILIES[word]}. More: hubbub {word} ACTION --help",
+    ]
+    return "\n".join(lines)
 
 
 def overview() -> str:
@@ -93,7 +189,9 @@ def overview() -> str:
     ]
     for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
-        lines += [f"  {name:<12}{command.summary}" for name, command in group.items()]
+        lines += [f"  {name:<12}{command.summary}" for name, command in group.items() if " " not in name]
+        words = dict.fromkeys(name.partition(" ")[0] for name in group if " " in name)
+        lines += [f"  {word:<12}{'|'.join(family(word))}" for word in words]
     lines += [
         "",
         "Options, before or after the command:",
@@ -106,6 +204,7 @@ def overview() -> str:
         "Examples:",
         "  hubbub send bob 'Please review branch fix-42' --kind review_request",
         "  hubbub receive --wait",
+        "  hubbub sync review --post 'Looks good.'",
         "",
         "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 timed out or nothing there,",
         "5 wrong context, 6 a person must act. More: hubbub COMMAND --help",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubbub.text import safe_line
+
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
 
@@ -13,8 +15,25 @@ NAMES_AFTER = "--as --agent --from"
 NAME_COMMANDS = "send|status|unregister|register"
 """Commands whose first argument may be an agent's name."""
 
+TOPICS_AFTER = "--topic"
+"""The option whose value is a topic's name."""
+
+TOPIC_COMMANDS = ("sync", "watch", "export", "topic")
+"""Commands whose arguments are topics' names; of ``topic``, after its action."""
+
+TOPICS_MAX = 1000
+"""How many topics are offered: the last active ones."""
+
 _BASH = """\
 # Completion of hubbub for bash. Load it with: eval "$(hubbub completion bash)"
+# A topic's name may hold any printable letter: nothing of it is ever expanded.
+_hubbub_topics() {
+    local name quoted
+    while IFS= read -r name; do
+        printf -v quoted %q "$name"
+        [[ $name == "$1"* || $quoted == "$1"* ]] && COMPREPLY+=("$quoted")
+    done < <(hubbub complete-topics ${2:+--bus "$2"} 2>/dev/null)
+}
 _hubbub() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= bus= i words
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -22,15 +41,23 @@ _hubbub() {
             --bus) bus=${COMP_WORDS[i+1]}; ((i++)) ;;
             --as) ((i++)) ;;
             -*) ;;
-            *) [[ -z $command ]] && command=${COMP_WORDS[i]} ;;
+            *)
+                if [[ -z $command ]]; then command=${COMP_WORDS[i]}
+                elif [[ $command == topic ]]; then command="topic ${COMP_WORDS[i]}"
+                fi ;;
         esac
     done
     COMPREPLY=()
+    case "$command $prev" in
+        "topic join --from") COMPREPLY=($(compgen -W "start latest" -- "$cur")); return ;;
+        "watch --mail") prev=--agent ;;
+    esac
     case " @NAMES_AFTER@ " in *" $prev "*)
         COMPREPLY=($(compgen -W "$(hubbub complete-names ${bus:+--bus "$bus"} 2>/dev/null)" -- "$cur"))
         return ;;
     esac
     case $prev in
+        @TOPICS_AFTER@) _hubbub_topics "$cur" "$bus"; return ;;
 @VALUES@
     esac
     if [[ $cur == -* || -z $command ]]; then
@@ -44,6 +71,8 @@ _hubbub() {
         @NAME_COMMANDS@)
             words=$(hubbub complete-names ${bus:+--bus "$bus"} 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$cur")) ;;
+        topic) COMPREPLY=($(compgen -W "@ACTIONS@" -- "$cur")) ;;
+        @TOPIC_COMMANDS@) _hubbub_topics "$cur" "$bus" ;;
         dead) COMPREPLY=($(compgen -W "list show retry purge" -- "$cur")) ;;
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;;
     esac
@@ -79,6 +108,19 @@ def complete_names(context: Context) -> int:
     return 0
 
 
+def complete_topics(context: Context) -> int:
+    """Print the topics' names, one a line, the last active first; quick and silent as the other."""
+    from hubbub.errors import HubbubError
+
+    try:
+        page = context.bus.topics.list(state="all", limit=TOPICS_MAX)
+    except HubbubError:
+        return 0
+    names = list(dict.fromkeys(topic.name for topic in page.topics))
+    context.show({"names": names}, *map(safe_line, names))
+    return 0
+
+
 def _options() -> dict[str, list[tuple[tuple[str, ...], str]]]:
     """For each command its options: their spellings and the help of each."""
     from hubbub.faces.cli.arguments import build_parser
@@ -98,19 +140,37 @@ def _values() -> dict[str, tuple[str, ...]]:
     from hubbub.model import EVENTS
     from hubbub.names import KINDS, PRIORITIES, ROLES
 
-    return {"--kind": KINDS, "--priority": PRIORITIES, "--role": ROLES, "--event": EVENTS}
+    return {
+        "--kind": KINDS,
+        "--priority": PRIORITIES,
+        "--role": ROLES,
+        "--event": EVENTS,
+        "--state": ("open", "closed", "all"),
+        "--mode": ("auto", "words", "meaning", "hybrid"),
+        "--format": ("markdown", "jsonl"),
+    }
 
 
 _SHORT = {"--kind": "-k", "--priority": "-p"}
 
 
+def _first_words() -> list[str]:
+    """What may follow ``hubbub``: a command's only word, or its first."""
+    from hubbub.faces.cli.catalogue import COMMANDS
+
+    return list(dict.fromkeys(name.partition(" ")[0] for name in COMMANDS))
+
+
 def _bash() -> str:
+    from hubbub.faces.cli.catalogue import family
+
     options = _options()
-    at_first = [*options, "--bus", "--as", "--json", "--no-color", "--help", "--version"]
+    at_first = [*_first_words(), "--bus", "--as", "--json", "--no-color", "--help", "--version"]
     cases = [f'            "") words="{" ".join(at_first)}" ;;']
     for name, found in options.items():
         spelled = [spelling for spellings, _ in found for spelling in spellings]
-        cases.append(f'            {name}) words="{" ".join(spelled)}" ;;')
+        cases.append(f'            "{name}") words="{" ".join(spelled)}" ;;')
+    cases.append(f'            topic) words="{" ".join(family("topic"))} --help" ;;')
     values = [
         f"        {option}{'|' + _SHORT[option] if option in _SHORT else ''}) "
         f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); return ;;'
@@ -121,6 +181,9 @@ def _bash() -> str:
         .replace("@VALUES@", "\n".join(values))
         .replace("@NAMES_AFTER@", NAMES_AFTER)
         .replace("@NAME_COMMANDS@", NAME_COMMANDS)
+        .replace("@TOPICS_AFTER@", TOPICS_AFTER)
+        .replace("@TOPIC_COMMANDS@", "|".join(['"topic "*', *TOPIC_COMMANDS[:-1]]))
+        .replace("@ACTIONS@", " ".join(family("topic")))
     )
 
 
@@ -130,37 +193,58 @@ def _zsh() -> str:
 
 
 def _fish() -> str:
-    from hubbub.faces.cli.catalogue import COMMANDS
+    from hubbub.faces.cli.catalogue import COMMANDS, FAMILIES, family
 
     lines = [
         "# Completion of hubbub for fish. Load it with: hubbub completion fish | source",
         "complete -c hubbub -f",
     ]
     for name, command in COMMANDS.items():
-        lines.append(f"complete -c hubbub -n __fish_use_subcommand -a {name} -d {_quoted(command.summary)}")
-    values = _values()
+        word, _, action = name.partition(" ")
+        when = (
+            "__fish_use_subcommand"
+            if not action
+            else _quoted(f"{_seen(word)}; and not {_seen(*family(word))}")
+        )
+        lines.append(f"complete -c hubbub -n {when} -a {action or name} -d {_quoted(command.summary)}")
+    for word in FAMILIES:
+        lines.append(
+            f"complete -c hubbub -n __fish_use_subcommand -a {word} -d 'make, read and manage topics'"
+        )
     for name, found in _options().items():
         for spellings, help_ in found:
-            line = f"complete -c hubbub -n '__fish_seen_subcommand_from {name}'"
-            line += "".join(
-                f" -l {each[2:]}" if each.startswith("--") else f" -s {each[1:]}" for each in spellings
-            )
-            if spellings[-1] in NAMES_AFTER.split():
-                line += " -x -a '(hubbub complete-names 2>/dev/null)'"
-            elif spellings[-1] in values:
-                line += f" -x -a {_quoted(' '.join(values[spellings[-1]]))}"
-            lines.append(f"{line} -d {_quoted(help_)}")
-    first = NAME_COMMANDS.replace("|", " ")
+            lines.append(_fish_option(name, spellings, help_))
     names = "(hubbub complete-names 2>/dev/null)"
-    lines.append(f"complete -c hubbub -n '__fish_seen_subcommand_from {first}' -a '{names}'")
-
-    lines.append("complete -c hubbub -n '__fish_seen_subcommand_from dead' -a 'list show retry purge'")
-    lines.append("complete -c hubbub -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'")
+    lines.append(f"complete -c hubbub -n '{_seen(*NAME_COMMANDS.split('|'))}' -a '{names}'")
+    topics = "(hubbub complete-topics 2>/dev/null)"
+    lines.append(f"complete -c hubbub -n '{_seen(*TOPIC_COMMANDS[:-1])}' -a '{topics}'")
+    lines.append(f"complete -c hubbub -n '{_seen('topic')}; and {_seen(*family('topic'))}' -a '{topics}'")
+    lines.append(f"complete -c hubbub -n '{_seen('dead')}' -a 'list show retry purge'")
+    lines.append(f"complete -c hubbub -n '{_seen('completion')}' -a 'bash zsh fish'")
     return "\n".join(lines) + "\n"
+
+
+def _seen(*words: str) -> str:
+    return f"__fish_seen_subcommand_from {' '.join(words)}"
+
+
+def _fish_option(name: str, spellings: tuple[str, ...], help_: str) -> str:
+    values = _values()
+    line = f"complete -c hubbub -n '{'; and '.join(_seen(word) for word in name.split())}'"
+    line += "".join(f" -l {each[2:]}" if each.startswith("--") else f" -s {each[1:]}" for each in spellings)
+    if name == "topic join" and spellings[-1] == "--from":
+        line += " -x -a 'start latest'"
+    elif spellings[-1] in NAMES_AFTER.split() or (name, spellings[-1]) == ("watch", "--mail"):
+        line += " -x -a '(hubbub complete-names 2>/dev/null)'"
+    elif spellings[-1] == TOPICS_AFTER:
+        line += " -x -a '(hubbub complete-topics 2>/dev/null)'"
+    elif spellings[-1] in values:
+        line += f" -x -a {_quoted(' '.join(values[spellings[-1]]))}"
+    return f"{line} -d {_quoted(help_)}"
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-__all__ = ["complete_names", "completion"]
+__all__ = ["complete_names", "complete_topics", "completion"]

@@ -60,7 +60,7 @@ def main(words: list[str]) -> int:
         return status
     except OutputFailed as failure:
         if output.done:  # else a caller would take it for undone, and do it once more
-            failure.hint = f"It was done all the same: {output.done}"
+            failure.hint = f"It was done all the same: {output.done} {failure.hint}".rstrip()
         elif isinstance(failure, ReaderGone):
             return EXIT_PIPE
         _report(failure, output)
@@ -74,7 +74,7 @@ def main(words: list[str]) -> int:
 def _dispatch(words: list[str], output: Output) -> int:
     before, name, after = _split(words)
     if name == "help" and after:
-        name, after = after[0], ["--help"]
+        name, after = after[0], [*after[1:2], "--help"]
     if name in ("", "help", "--help", "-h"):
         from hubbub.faces.cli.catalogue import overview
 
@@ -90,9 +90,18 @@ def _dispatch(words: list[str], output: Output) -> int:
         return 0
     from hubbub.faces.cli import catalogue
 
+    if name in catalogue.FAMILIES:
+        more, action, rest = _split(after)
+        if action in ("help", "--help", "-h"):
+            output.line(catalogue.family_overview(name))
+            return 0
+        if action and not action.startswith("-"):
+            name, after = f"{name} {action}", more + rest
+        else:
+            name = catalogue.FAMILIES[name]
     command = catalogue.find(name)
     if command is None:
-        raise _unknown(name, list(catalogue.COMMANDS))
+        raise _unknown(name, [*catalogue.COMMANDS, *catalogue.FAMILIES])
     return _call(name, command, before + after, output)
 
 

@@ -136,12 +136,17 @@ def whereabouts(place: Whereabouts, now: int) -> str:
     return words
 
 
-def event(shown: Event, output: Output) -> None:
-    """Add one line of the ledger; its time in UTC, so that lines can be compared."""
+def event(shown: Event, output: Output, *, topic: str | None = None) -> None:
+    """Add one line of the ledger; its time in UTC, so that lines can be compared.
+
+    ``topic`` is the name of the topic that it concerns; without one its id is shown.
+    """
     who = shown.actor or "-"
     if shown.agent and shown.agent != shown.actor:
         who += f" -> {shown.agent}"
     parts = [output.styled(to_iso(shown.at), "dim"), f"{shown.seq:>6}", f"{shown.event:<19}", who]
+    if shown.topic:
+        parts.append(shown.topic if topic is None else f"#{safe_line(topic)}")
     if shown.message:
         parts.append(output.styled(shown.message, "cyan"))
     if shown.detail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import InvalidArgument
+from hubbub.errors import InvalidArgument, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.model import EVENTS
 from hubbub.names import check_name, check_word
@@ -18,6 +18,25 @@ PAGE = 200
 LIMIT_MAX = 100_000
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LOOK_AGAIN_SECONDS = 5.0
+
+
+class Names:
+    """The names of the topics that events concern."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known: dict[str, str | None] = {}
+
+    def of(self, event: Event) -> str | None:
+        """What the event's topic is called now; None when it is gone, or there is none."""
+        if event.topic is None:
+            return None
+        if event.event in ("topic_renamed", "topic_deleted") or event.topic not in self._known:
+            try:
+                self._known[event.topic] = self._context.bus.topics.get(event.topic).name
+            except TopicNotFound:
+                self._known[event.topic] = None
+        return self._known[event.topic]
 
 
 def log(context: Context) -> int:
@@ -38,17 +57,19 @@ def log(context: Context) -> int:
             last = 0  # there are more between these and the newest
         _follow(context, events, max([last, *(event.seq for event in events)]), wanted)
     elif context.output.json:
-        context.output.answer({"events": [event_dict(event) for event in events]})
+        names = Names(context)
+        context.output.answer({"events": [_as_dict(event, names) for event in events]})
     else:
-        _show(context, events)
+        _show(context, events, Names(context))
     return 0
 
 
 def _follow(context: Context, events: list[Event], last: int, wanted: dict[str, Any]) -> None:
     """Show ``events`` and what comes after seq ``last``, until interrupted."""
+    names = Names(context)
     with context.bus.store.bell("events") as bell:
         while True:
-            _show(context, events)
+            _show(context, events, names)
             context.output.flush()
             events = context.bus.events.events(after=last, limit=PAGE, **wanted)
             if events:
@@ -57,12 +78,17 @@ def _follow(context: Context, events: list[Event], last: int, wanted: dict[str, 
                 bell.wait(_LOOK_AGAIN_SECONDS)
 
 
-def _show(context: Context, events: list[Event]) -> None:
+def _show(context: Context, events: list[Event], names: Names) -> None:
     for event in events:
         if context.output.json:
-            context.output.answer(event_dict(event))
+            context.output.answer(_as_dict(event, names))
         else:
-            render.event(event, context.output)
+            render.event(event, context.output, topic=names.of(event))
+
+
+def _as_dict(event: Event, names: Names) -> dict[str, Any]:
+    name = names.of(event)
+    return event_dict(event) if name is None else {**event_dict(event), "topic_name": name}
 
 
 def _wanted(context: Context) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def _content(context: Context) -> dict[str, Any]:
         "metadata": read_metadata(given.metadata),
         "thread": given.thread,
         "ttl": given.ttl,
+        "announce": given.announce,
     }
 
 

@@ -6,13 +6,11 @@ messages under a lease, and gives them back when the text can't be written or a 
 
 from __future__ import annotations
 
-import signal
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from hubbub.errors import EXIT_NOTHING, AlreadySettled, HubbubError
 from hubbub.faces.cli import render
-from hubbub.faces.cli.failures import Interrupted, OutputFailed
+from hubbub.faces.cli.holding import Signals, drive, hand_over
 from hubbub.wire import handout_dict
 
 if TYPE_CHECKING:
@@ -27,7 +25,10 @@ def receive(context: Context) -> int:
     context.output.check_open()  # else messages would be taken that nobody can be shown
     wanted = _wanted(context)
     with Signals() as signals:
-        handout = _take(context, actor, wanted, signals)
+        steps = context.bus.mail.receiving(
+            actor, wanted, wait=given.wait, limit=given.limit, lease=given.lease, key=given.key
+        )
+        handout = drive(steps, signals)
         if not handout.deliveries:
             return EXIT_NOTHING
         _hand_over(context, actor, handout, signals)
@@ -47,93 +48,20 @@ def peek(context: Context) -> int:
     return 0
 
 
-class Signals:
-    """Signals that ask this process to end, heeded only where it can give back what it holds.
-
-    One that comes while the bus is at work waits until the hand-out is known; while this process
-    waits for mail or writes, it ends that at once.
-    """
-
-    def __init__(self) -> None:
-        self._came: int | None = None
-        self._heeding = False
-        self._before: list[tuple[int, object]] = []
-
-    def __enter__(self) -> Self:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            # One that the caller set to be ignored (nohup) stays ignored.
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                self._before.append((number, signal.signal(number, self._caught)))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before:
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        if error is None and self._came is not None:
-            raise Interrupted(self._came)
-
-    def heed(self) -> None:
-        """From here on a signal raises Interrupted at once; one that came before does so now."""
-        self._heeding = True
-        if self._came is not None:
-            raise Interrupted(self._came)
-
-    def defer(self) -> None:
-        """From here on a signal is only noted."""
-        self._heeding = False
-
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        self._came = number
-        if self._heeding:
-            self._heeding = False  # while cleaning up, a second signal changes nothing
-            raise Interrupted(number)
-
-
 def _wanted(context: Context) -> Filter:
     given = context.arguments
     return context.bus.mail.filter(given.sender, given.kind, given.priority, given.thread)
 
 
-def _take(context: Context, actor: Actor, wanted: Filter, signals: Signals) -> Handout:
-    given = context.arguments
-    steps = context.bus.mail.receiving(
-        actor, wanted, wait=given.wait, limit=given.limit, lease=given.lease, key=given.key
-    )
-    try:
-        while True:
-            pause = next(steps)
-            signals.heed()
-            pause.bell.wait(pause.seconds)
-            signals.defer()
-    except StopIteration as done:
-        handout: Handout = done.value
-        return handout
-    finally:
-        steps.close()
-
-
 def _hand_over(context: Context, actor: Actor, handout: Handout, signals: Signals) -> None:
     """Write what was taken, or give it back and raise."""
-    output = context.output
-    try:
-        signals.heed()
-        _show(context, handout, kept=context.arguments.keep)
-        output.flush()
-        output.check_read()
-        signals.defer()
-    except OutputFailed as failure:
-        signals.defer()
-        # Where a part was written somebody may have read it: then it counts as a hand-out.
-        _give_back(context, actor, handout, unseen=not output.written)
-        count = render.plural(len(handout.deliveries), "message")
-        raise OutputFailed(failure.message, hint=f"Gave back {count}: nothing is lost.") from None
-    except BaseException:
-        signals.defer()
-        _give_back(context, actor, handout, unseen=False)
-        raise
+    hand_over(
+        context.output,
+        signals,
+        lambda: _show(context, handout, kept=context.arguments.keep),
+        lambda unseen: _give_back(context, actor, handout, unseen=unseen),
+        render.plural(len(handout.deliveries), "message"),
+    )
 
 
 def _give_back(context: Context, actor: Actor, handout: Handout, *, unseen: bool) -> None:

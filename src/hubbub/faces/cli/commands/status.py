@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import MessageNotFound, UnknownAgent
 from hubbub.faces.cli import render
+from hubbub.faces.cli.render_topics import name_of
 from hubbub.names import NAME_RULE, parse_message_id
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict, delivery_dict, receipt_dict
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hubbub.model import Agent
 
 WAITING_SHOWN = 5
+TOPICS_SHOWN = 10
+TOPICS_LOOKED_AT = 1000
 
 
 def status(context: Context) -> int:
@@ -51,6 +54,8 @@ def _of_message(context: Context, id_: str) -> int:
 def _of_agent(context: Context, agent: Agent) -> int:
     output = context.output
     waiting = context.bus.mail.peek(agent.name, limit=WAITING_SHOWN)
+    page = context.bus.topics.list(agent=agent.name, limit=TOPICS_LOOKED_AT)
+    unread = [topic for topic in page.topics if topic.unread]
     if output.json:
         shown = [delivery_dict(delivery) for delivery in waiting.deliveries]
         for message in shown:
@@ -63,6 +68,9 @@ def _of_agent(context: Context, agent: Agent) -> int:
                     "max_message_bytes": agent.max_message_bytes,
                 },
                 "waiting": shown,
+                "unread": [
+                    {"topic": topic.name, "topic_id": topic.id, "unread": topic.unread} for topic in unread
+                ],
             }
         )
         return 0
@@ -83,6 +91,10 @@ def _of_agent(context: Context, agent: Agent) -> int:
         )
     if waiting.remaining:
         output.line(f"  and {waiting.remaining} more queued")
+    for topic in unread[:TOPICS_SHOWN]:
+        output.line(f"  {name_of(topic)}: {topic.unread} unread, active {render.ago(now, topic.last_at)}")
+    if len(unread) > TOPICS_SHOWN:
+        output.line(f"  and unread in {render.plural(len(unread) - TOPICS_SHOWN, 'more topic')}")
     return 0
 
 
@@ -93,6 +105,7 @@ def _of_bus(context: Context) -> int:
     queued = sum(agent.queued for agent in agents)
     leased = sum(agent.leased for agent in agents)
     dead = sum(agent.dead for agent in agents)
+    opened, closed = (context.bus.topics.list(state=state, limit=1).total for state in ("open", "closed"))
     place = context.place
     if context.output.json:
         context.output.answer(
@@ -102,6 +115,7 @@ def _of_bus(context: Context) -> int:
                 "queued": queued,
                 "leased": leased,
                 "dead": dead,
+                "topics": {"open": opened, "closed": closed},
             }
         )
         return 0
@@ -112,6 +126,8 @@ def _of_bus(context: Context) -> int:
     output.line(f"Agents:  {len(agents)} registered, {online} online")
     kept = render.plural(info.messages, "message")
     output.line(f"Mail:    {queued} queued, {leased} leased, {dead} dead; {kept} kept")
+    posts = render.plural(info.topic_messages, "message")
+    output.line(f"Topics:  {opened} open, {closed} closed; {posts} kept")
     output.line(f"Ledger:  {render.plural(info.events, 'event')}")
     if dead:
         output.line("Look at the dead letters with: hubbub dead")

@@ -1,0 +1,113 @@
+"""Holding what was handed out until its text has been written.
+
+What a command takes for its reader it confirms only after the text was written and flushed. Until
+then it holds it, and gives it back when the text can't be written or a signal comes.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from hubbub.faces.cli.failures import Interrupted, OutputFailed
+
+if TYPE_CHECKING:
+    from hubbub.bus.waiting import Steps
+    from hubbub.faces.cli.output import Output
+
+T = TypeVar("T")
+
+
+class Signals:
+    """Signals that ask this process to end, heeded only where it can give back what it holds.
+
+    One that comes while the bus is at work waits until the hand-out is known; while this process
+    waits for something or writes, it ends that at once.
+    """
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self._heeding = False
+        self._before: list[tuple[int, object]] = []
+
+    def __enter__(self) -> Self:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # One that the caller set to be ignored (nohup) stays ignored.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before.append((number, signal.signal(number, self._caught)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        if error is None and self._came is not None:
+            raise Interrupted(self._came)
+
+    def heed(self) -> None:
+        """From here on a signal raises Interrupted at once; one that came before does so now."""
+        self._heeding = True
+        if self._came is not None:
+            raise Interrupted(self._came)
+
+    def defer(self) -> None:
+        """From here on a signal is only noted."""
+        self._heeding = False
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        self._came = number
+        if self._heeding:
+            self._heeding = False  # while cleaning up, a second signal changes nothing
+            raise Interrupted(number)
+
+
+def drive(steps: Steps[T], signals: Signals) -> T:
+    """Run ``steps`` to their result, heeding signals only while they wait."""
+    try:
+        while True:
+            pause = next(steps)
+            signals.heed()
+            pause.bell.wait(pause.seconds)
+            signals.defer()
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        steps.close()
+
+
+def hand_over(
+    output: Output,
+    signals: Signals,
+    show: Callable[[], None],
+    give_back: Callable[[bool], None],
+    what: str,
+) -> None:
+    """Write with ``show`` what is held, or give it back and raise.
+
+    Args:
+        output: Where ``show`` writes to.
+        signals: One that comes while this writes gives back, too.
+        show: Adds the text to ``output``.
+        give_back: Called with True when nothing of it has left this process.
+        what: What is held, in words.
+    """
+    try:
+        signals.heed()
+        show()
+        output.flush()
+        output.check_read()
+        signals.defer()
+    except OutputFailed as failure:
+        signals.defer()
+        # Where a part was written somebody may have read it: then it counts as a hand-out.
+        give_back(not output.written)
+        raise OutputFailed(failure.message, hint=f"Gave back {what}: nothing is lost.") from None
+    except BaseException:
+        signals.defer()
+        give_back(False)
+        raise
