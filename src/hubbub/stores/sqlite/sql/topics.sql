@@ -184,12 +184,11 @@ SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
        octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
-FROM posts p
-WHERE p.post IN (SELECT :thread UNION ALL
-                 SELECT post FROM (SELECT post FROM posts
-                                   WHERE thread = :thread AND seq > :after AND seq < :before
-                                   ORDER BY seq LIMIT :limit))
-  AND p.topic = :topic AND p.seq > :after AND p.seq < :before
+FROM (SELECT :thread AS post UNION ALL
+      SELECT post FROM (SELECT post FROM posts WHERE thread = :thread AND seq > :after AND seq < :before
+                        ORDER BY seq LIMIT :limit)) x
+CROSS JOIN posts p ON p.post = x.post
+WHERE +p.topic = :topic AND +p.seq > :after AND +p.seq < :before
 ORDER BY p.seq LIMIT :limit;
 
 -- name: thread_backward
@@ -198,12 +197,11 @@ SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
        octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
-FROM posts p
-WHERE p.post IN (SELECT :thread UNION ALL
-                 SELECT post FROM (SELECT post FROM posts
-                                   WHERE thread = :thread AND seq > :after AND seq < :before
-                                   ORDER BY seq DESC LIMIT :limit))
-  AND p.topic = :topic AND p.seq > :after AND p.seq < :before
+FROM (SELECT :thread AS post UNION ALL
+      SELECT post FROM (SELECT post FROM posts WHERE thread = :thread AND seq > :after AND seq < :before
+                        ORDER BY seq DESC LIMIT :limit)) x
+CROSS JOIN posts p ON p.post = x.post
+WHERE +p.topic = :topic AND +p.seq > :after AND +p.seq < :before
 ORDER BY p.seq DESC LIMIT :limit;
 
 -- name: add_hand
