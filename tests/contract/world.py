@@ -6,6 +6,7 @@ import itertools
 from typing import Any, Protocol
 
 from hubbub.model import Actor, Delivery, Draft, Event, Filter, NewSession, Profile, Registration, Sent
+from hubbub.model_topics import Post, Posted, Synced, Topic
 from hubbub.stores.contract import Store
 
 
@@ -25,6 +26,7 @@ class World:
         self.store = store
         self.agents = store.agents
         self.mail = store.mail
+        self.topics = store.topics
         self.clock = clock
         self._numbers = itertools.count(1)
 
@@ -96,3 +98,31 @@ class World:
         self.clock.advance(1000)
         assert self.state(agent, sent.id) == "dead"
         return sent
+
+    # --- topics ----------------------------------------------------------------------------------
+
+    def topic(self, actor: Actor, name: str | None = "build", **options: Any) -> Topic:
+        """Make a topic, or find the open one of that name; ``actor`` is a member."""
+        return self.topics.create(actor, name, **options).topic
+
+    def post(self, actor: Actor, topic: str, *posts: str | Post) -> tuple[Posted, ...]:
+        """Post to a topic; takes nothing of what ``actor`` has to read there."""
+        outbox = tuple(Post(one) if isinstance(one, str) else one for one in posts)
+        return self.topics.sync(actor, topic, outbox=outbox, automatic=False, limit=1).posted
+
+    def read(self, actor: Actor, topic: str, **options: Any) -> list[str]:
+        """The bodies that one sync hands out, in the automatic mode if nothing else is asked for."""
+        return bodies(self.topics.sync(actor, topic, **options))
+
+    def unread(self, agent: str, topic: str) -> int | None:
+        """How many messages ``agent`` has not been handed there."""
+        return self.topics.get(topic, agent=agent).unread
+
+    def written(self, topic: str) -> list[str]:
+        """The bodies of all that was ever posted there."""
+        return [one.body for one in self.topics.history(topic, limit=100_000).messages]
+
+
+def bodies(synced: Synced) -> list[str]:
+    """The texts of what a sync handed out."""
+    return [one.body for one in synced.messages]

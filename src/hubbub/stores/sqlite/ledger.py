@@ -6,7 +6,7 @@ import apsw
 
 from hubbub.errors import MessageNotFound
 from hubbub.model import Event
-from hubbub.names import message_id, parse_post_id, post_id, topic_id
+from hubbub.names import message_id, parse_post_id, parse_topic_id, post_id, topic_id
 from hubbub.stores.sqlite.core import Core, dump, one, seq_of
 from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.statements import statements
@@ -84,7 +84,12 @@ def _subject(db: apsw.Connection, id_: str | None) -> tuple[int | None, int | No
 
 
 def _number(db: apsw.Connection, topic: str) -> int:
-    from hubbub.stores.sqlite.topic_rows import find  # seldom asked for
+    from hubbub.stores.sqlite.topic_rows import SQL, find  # seldom asked for
 
+    # What was deleted is still in the ledger, and found there by its id.
+    parsed = parse_topic_id(topic)
+    row = one(db, SQL["topic_by_number"], {"topic": parsed[0]}) if parsed else None
+    if parsed is not None and row is not None and row[1] == parsed[1]:
+        return parsed[0]
     found: int = find(db, topic)[0]
     return found
