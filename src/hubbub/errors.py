@@ -123,7 +123,7 @@ class TopicNotFound(NotFound):
     """No topic has this name or id, or it was deleted."""
 
     code = "TOPIC_NOT_FOUND"
-    default_hint = "List the topics with: hubbub topic list"
+    default_hint = "Look for it with list_topics, or: hubbub topic list"
 
 
 class ReplyNotFound(NotFound):
@@ -240,7 +240,10 @@ class TopicClosed(HubbubError):
     """The topic is closed: it can be read, not posted to."""
 
     code = "TOPIC_CLOSED"
-    default_hint = "Read it as before. To post: hubbub topic reopen NAME, or create another topic."
+    default_hint = (
+        "Read it as before. To post, reopen it: close_topic(reopen=true), or hubbub topic reopen NAME; "
+        "or create another topic."
+    )
 
 
 class TopicExists(HubbubError):
