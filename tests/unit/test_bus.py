@@ -256,6 +256,32 @@ def test_a_killed_process_is_not_shown_online(tmp_path: Path) -> None:
         assert (again.message.id, again.redelivered) == (sent, True)
 
 
+READER = """
+import sys
+import hubbub
+bus = hubbub.connect(sys.argv[1])
+seat = bus.agents.join("bob")
+bus.topics.sync(seat.actor, "parser")
+print("holds", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_what_a_killed_process_had_of_a_topic_comes_before_what_is_new(tmp_path: Path) -> None:
+    with Bus(open_store(f"sqlite://{tmp_path}/real.db")) as bus:
+        for name in ("ada", "bob"):
+            bus.agents.register(name)
+        bus.topics.create(Actor("ada"), "parser")
+        bus.topics.sync(Actor("ada"), "parser", (bus.topics.post("old"),))
+        with child(READER, bus.info().url) as reader:
+            assert reader.line() == "holds"
+            reader.process.kill()
+            reader.wait()
+        bus.topics.sync(Actor("ada"), "parser", (bus.topics.post("new"),))
+        again = bus.topics.sync(Actor("bob"), "parser")
+        assert ([message.body for message in again.messages], again.redelivered) == (["old"], True)
+
+
 def test_a_heart_beats_and_keeps_house(bus: Bus, clock: ManualClock) -> None:
     seat = bus.agents.join("bob")
     heart = Heart(bus.store, bus.agents, interval_ms=3_600_000)

@@ -39,7 +39,7 @@ class Bus:
         if self._topics is None:
             from hubbub.bus.topics import Topics
 
-            self._topics = Topics(self.store)
+            self._topics = Topics(self.store, self.agents)
         return self._topics
 
     @property

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from hubbub.bus import checking
+from hubbub.bus.agents import Agents
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
 from hubbub.errors import InvalidArgument, MessageTooLarge
 from hubbub.model import MAX_MESSAGE_BYTES, Actor
@@ -39,8 +40,9 @@ PLACES = ("start", "latest")
 class Topics:
     """The topics of one bus. A topic is named by its id or its name, with or without ``#``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, agents: Agents | None = None) -> None:
         self._store = store
+        self._agents = Agents(store) if agents is None else agents
 
     # --- topics ------------------------------------------------------------------------------
 
@@ -215,6 +217,9 @@ class Topics:
         }
         ack = None if ack_through is None else checking.number(ack_through, "ack_through", 0, 2**62)
         deadline = time.monotonic() + checking.seconds(wait, "wait", WEEK_SECONDS) / 1000
+        if actor.session is None:
+            # What a killed process had in hand comes before anything new.
+            self._agents.end_if_gone(actor.agent)
         first = self._store.topics.sync(
             actor, name, outbox=outbox, ack_through=ack, confirm=confirm, **options
         )
