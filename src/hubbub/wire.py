@@ -169,13 +169,14 @@ def topic_dict(topic: Topic) -> dict[str, Any]:
     shown["messages"] = topic.last_seq
     if topic.members is not None:
         shown["members"] = topic.members
-    shown["last_at"] = to_iso(topic.last_at)
     return {
         **shown,
         **_lean(
             {
+                # The topic of all agents is as old as the bus, which says nothing.
+                "last_at": _iso(topic.last_at or None),
                 "created_by": topic.created_by,
-                "created_at": to_iso(topic.created_at),
+                "created_at": _iso(topic.created_at or None),
                 "closed_at": _iso(topic.closed_at),
                 "closed_by": topic.closed_by,
                 "close_reason": topic.close_reason,

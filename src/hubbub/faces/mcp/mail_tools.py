@@ -8,8 +8,10 @@ from hubbub.bus import Steps
 from hubbub.clock import spoken
 from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp import render
+from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.reading_tools import READ_THREAD
-from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Taken, Tool
+from hubbub.faces.mcp.render_topics import unread_elsewhere
+from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
 from hubbub.model import Handout
 from hubbub.names import PRIORITIES
 from hubbub.text import safe_line
@@ -118,7 +120,7 @@ def _why_empty(caller: Caller, handout: Handout, given: dict[str, Any], now: int
         why += f" The next can be had in {spoken(max(0, handout.next_due_at - now))}."
     if agent.dead:
         why += f" {agent.dead} dead letters: see get_queue_status(dead=true)."
-    return why
+    return why + unread_elsewhere(caller)
 
 
 def acknowledge(caller: Caller, given: dict[str, Any]) -> Answer:

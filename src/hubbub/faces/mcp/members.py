@@ -99,8 +99,8 @@ class Members:
 
     def every(self) -> list[Member]:
         """All members."""
-        with self._lock:
-            return list(self._members.values())
+        # Without the lock: the reader's thread asks, and must not wait for a registration under way.
+        return list(self._members.values())
 
     def register(self, name: str, take_over: bool, profile: dict[str, Any]) -> tuple[Member, Member | None]:
         """Register ``name`` for this connection; the member, and the one that it replaced as the default.

@@ -15,9 +15,13 @@ from hubbub.faces.mcp.render import (
     safe_json,
     share_of,
 )
+from hubbub.faces.mcp.tools import Caller
 from hubbub.model_topics import Membership, Synced, Topic, TopicMessage
 from hubbub.names import KIND_RULE, NAME_RULE
 from hubbub.wire import topic_message_dict
+
+LOOKED_THROUGH = 10
+"""How many topics an empty answer looks through for something unread: it must cost next to nothing."""
 
 _PLAIN = re.compile(r"[\w.+/-]{1,64}")
 
@@ -62,7 +66,7 @@ def topic_line(topic: Topic, now: int) -> str:
     facts = [f"{topic.unread} unread" if topic.unread is not None else "not joined"]
     facts.append(counted(topic.last_seq, "message"))
     facts += [counted(topic.members, "member")] if topic.members is not None else []
-    facts.append(f"active {ago(topic.last_at, now)}")
+    facts += [f"active {ago(topic.last_at, now)}"] if topic.last_at else []
     if topic.state == "closed":
         facts.insert(0, "CLOSED" + (f" ({quoted(topic.close_reason)[:200]})" if topic.close_reason else ""))
     return f"{title(topic)} ({topic.id}): {', '.join(facts)}"
@@ -104,9 +108,9 @@ def posts_json(messages: tuple[TopicMessage, ...]) -> list[Any]:
     return [safe_json(cut(topic_message_dict(message), share=share)) for message in messages]
 
 
-def synced_text(synced: Synced, now: int, *, manual: bool, waited: float) -> str:
+def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> str:
     """The answer to a sync. One that brings nothing says why."""
-    topic = synced.topic
+    topic, now = synced.topic, caller.bus.store.now()
     head = []
     if synced.joined:
         head.append(f"You joined {title(topic)}.")
@@ -121,6 +125,7 @@ def synced_text(synced: Synced, now: int, *, manual: bool, waited: float) -> str
                 "Messages that another session of yours was handed can be had again "
                 f"in {spoken(max(0, synced.next_due_at - now))}, unless it has had them."
             )
+        head.append(unread_elsewhere(caller, topic.id).strip())
     if synced.redelivered:
         head.append("REDELIVERED: they were handed out before; the work may have been done.")
     foot = [closed_line(topic, now)] if topic.state != "open" else []
@@ -132,8 +137,18 @@ def synced_text(synced: Synced, now: int, *, manual: bool, waited: float) -> str
     elif synced.has_more:
         foot.append("Call sync again for the next ones.")
     return "\n\n".join(
-        [" ".join(head), *posts_text(synced.messages, now), *([" ".join(foot)] if foot else [])]
+        [" ".join(filter(None, head)), *posts_text(synced.messages, now), *([" ".join(foot)] if foot else [])]
     )
+
+
+def unread_elsewhere(caller: Caller, but: str | None = None) -> str:
+    """For an answer that brings nothing: in which of the last active topics, ``but`` one, there is
+    something to read. Empty when nowhere, and where the server has no tools for topics."""
+    if not caller.topics:
+        return ""
+    page = caller.bus.topics.list(agent=caller.member.seat.agent.name, limit=LOOKED_THROUGH)
+    unread = [f"{title(topic)} {topic.unread}" for topic in page.topics if topic.unread and topic.id != but]
+    return f" Unread in {'other ' if but else ''}topics: {', '.join(unread)}." if unread else ""
 
 
 def _posted_line(synced: Synced) -> str:

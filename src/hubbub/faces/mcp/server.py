@@ -6,6 +6,7 @@ import json
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hubbub.bus import Bus
@@ -15,11 +16,12 @@ from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.instructions import instructions
 from hubbub.faces.mcp.lines import LINE_MAX, Line, LineReader, LineWriter, guess_id
 from hubbub.faces.mcp.members import Members
+from hubbub.faces.mcp.pending import NOTHING
 from hubbub.faces.mcp.protocol import ProtocolError, Request, finish
 from hubbub.faces.mcp.resources import RESOURCES, TEMPLATES, read_resource
 from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
-from hubbub.faces.mcp.tools import NOTHING, HandedOut, Tool
+from hubbub.faces.mcp.tools import Tool
 from hubbub.faces.mcp.toolsets import ALL_TOOLS
 from hubbub.faces.mcp.workers import Workers
 
@@ -128,7 +130,12 @@ class Server:
         with self._calls_lock:
             call = self._calls.get(request_id)
         if call is None or not call.cancel():
-            self._workers.run(lambda: self._tool_calls.take_back(request_id))
+            self._take_back(request_id)
+
+    def _take_back(self, request_id: Any) -> None:
+        """Undo what an answer handed out that the client does not want any more."""
+        for member, taken in self._tool_calls.withdraw(request_id):
+            self._workers.run(partial(self._tool_calls.give_back, member, taken))
 
     def _on_request(self, message: dict[str, Any], offset: int) -> None:
         id_ = message.get("id")
@@ -253,17 +260,17 @@ class Server:
 
             def note() -> None:
                 if member is not None and answer is not None and handed != NOTHING:
-                    out = HandedOut(self._reader.horizon(), handed, answer.implicit)
-                    member.pending[request.id] = out
+                    horizon = self._reader.horizon()
+                    member.pending.note(request.id, horizon, handed, implicit=answer.implicit)
 
             if not call.cancelled:
                 written = self._writer.write(line, before=note)
         finally:
             if not written and member is not None:
-                member.pending.pop(request.id, None)
+                member.pending.withdraw(request.id)
                 self._tool_calls.give_back(member, handed)
         if not call.answered():
-            self._tool_calls.take_back(request.id)
+            self._take_back(request.id)
 
     def _read_resource(self, request: Request) -> Any:
         uri = known_uri(self._bus, request)

@@ -9,9 +9,10 @@ from hubbub.bus import Bus
 from hubbub.errors import Cancelled, HubbubError, SessionEnded, SessionSuperseded
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.members import Members
+from hubbub.faces.mcp.pending import NOTHING, Taken
 from hubbub.faces.mcp.protocol import INVALID_PARAMS, ProtocolError, Request
 from hubbub.faces.mcp.render import safe_json
-from hubbub.faces.mcp.tools import NOTHING, Answer, Caller, Member, Taken, Tool, check_arguments
+from hubbub.faces.mcp.tools import Answer, Caller, Member, Tool, check_arguments
 from hubbub.text import safe_line
 
 
@@ -46,18 +47,21 @@ class ToolCalls:
             else:
                 member = self._members.acting(as_agent)
                 self._note_client_session(member, request)
-            due = self._due(member, given, request.offset) if member is not None else NOTHING
-            answer = self._run(tool, Caller(self._bus, self._members, member, due), given, call)
+            own = Taken(_named(given))
+            due = member.pending.due(request.offset, own) if member is not None else NOTHING
+            answer = self._run(
+                tool, Caller(self._bus, self._members, member, due, "sync" in self._tools), given, call
+            )
         except Cancelled:
             if member is not None:
-                _forget(member, due)  # it is settled first of all, before a call can wait
+                member.pending.forget(due)  # it is settled first of all, before a call can wait
             raise
         except HubbubError as error:
             if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
                 member.lost = True
             return error_result(error), member, None
         if member is not None:
-            _forget(member, due.together(Taken(_named(given))))
+            member.pending.forget(due.together(own))
         return result_of(answer), member, answer
 
     def _run(self, tool: Tool, caller: Caller, given: dict[str, Any], call: Call) -> Answer:
@@ -69,7 +73,7 @@ class ToolCalls:
             actor = caller.member.seat.actor
             self._bus.mail.settle_implicitly(actor, first.mail)
             self._bus.topics.confirm(actor, first.hands)
-            _forget(caller.member, first)
+            caller.member.pending.forget(first)
         outcome = tool.handle(caller, given)
         if isinstance(outcome, Generator):
             outcome = call.drive(outcome)
@@ -78,24 +82,11 @@ class ToolCalls:
             raise Cancelled("The call was cancelled.")
         return outcome
 
-    def _due(self, member: Member, given: dict[str, Any], offset: int) -> Taken:
-        """What the member was handed in answers that the client evidently had before this call
-        began, but for the messages that the call itself is about."""
-        own = Taken(_named(given))
-        due = NOTHING
-        for request_id, out in list(member.pending.items()):
-            if out.horizon <= offset and out.implicit:
-                due = due.together(out.taken.without(own))
-            elif out.horizon <= offset:
-                member.pending.pop(request_id, None)  # too late to cancel that answer
-        return due
-
-    def take_back(self, request_id: Any) -> None:
-        """The client cancelled a call that was answered already: it will not look at the answer."""
-        for member in self._members.every():
-            out = member.pending.pop(request_id, None)
-            if out is not None:
-                self.give_back(member, out.taken)
+    def withdraw(self, request_id: Any) -> list[tuple[Member, Taken]]:
+        """The client cancelled a call that was answered already, and will not look at the answer: what
+        is to be given back, to whom. From here on no call settles it."""
+        found = [(member, member.pending.withdraw(request_id)) for member in self._members.every()]
+        return [(member, taken) for member, taken in found if taken != NOTHING]
 
     def give_back(self, member: Member, taken: Taken) -> None:
         """The member has not had this: it can be had again, as if it had never been handed out."""
@@ -130,12 +121,3 @@ def _named(given: dict[str, Any]) -> tuple[str, ...]:
     """The messages that a call is about: it decides itself what becomes of them."""
     ids = [*(given.get("ids") or ()), *(given.get("release") or ()), given.get("in_reply_to")]
     return tuple(id_ for id_ in ids if isinstance(id_, str))
-
-
-def _forget(member: Member, gone: Taken) -> None:
-    for request_id, out in list(member.pending.items()):
-        rest = out.taken.without(gone)
-        if rest != NOTHING:
-            member.pending[request_id] = out._replace(taken=rest)
-        else:
-            member.pending.pop(request_id, None)

@@ -8,30 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hubbub.bus import Bus, Pause, Seat
 from hubbub.errors import InvalidArgument, NotRegistered
-from hubbub.model_topics import Hand
+from hubbub.faces.mcp.pending import NOTHING, Pending, Taken
 from hubbub.names import nearest
 
 if TYPE_CHECKING:
     from hubbub.faces.mcp.members import Members
-
-
-class Taken(NamedTuple):
-    """What an agent was handed and may not have yet: messages of its mail, and ranges of topics."""
-
-    mail: tuple[str, ...] = ()
-    hands: tuple[Hand, ...] = ()
-
-    def without(self, gone: Taken) -> Taken:
-        """What is left when ``gone`` is done with."""
-        mail = tuple(id_ for id_ in self.mail if id_ not in gone.mail)
-        return Taken(mail, tuple(hand for hand in self.hands if hand not in gone.hands))
-
-    def together(self, more: Taken) -> Taken:
-        """Both."""
-        return Taken(self.mail + more.mail, self.hands + more.hands)
-
-
-NOTHING = Taken()
 
 
 class Answer(NamedTuple):
@@ -47,15 +28,6 @@ class Answer(NamedTuple):
     """What was handed out is settled once the client has evidently had the answer."""
 
 
-class HandedOut(NamedTuple):
-    """What one answer handed out."""
-
-    horizon: int
-    """How many bytes the client had written when the answer went out."""
-    taken: Taken
-    implicit: bool
-
-
 class Member:
     """A name that a connection acts under."""
 
@@ -66,8 +38,7 @@ class Member:
         self.made_up = made_up
         """The server chose the name, not the person or the model."""
         self.lost = False
-        self.pending: dict[Any, HandedOut] = {}
-        """What answers handed out and no later call has touched, by the answered request's id."""
+        self.pending = Pending()
 
 
 class Caller(NamedTuple):
@@ -80,6 +51,8 @@ class Caller(NamedTuple):
     due: Taken = NOTHING
     """What earlier calls handed out and this one settles; a tool takes on itself the part that it names
     in :attr:`Tool.settles`."""
+    topics: bool = False
+    """The server offers the tools of topics: an answer may point to them."""
 
     @property
     def member(self) -> Member:

@@ -9,6 +9,7 @@ from hubbub.bus.topics import METADATA_BYTES, REASON_MAX, STATES
 from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp import render_topics as render
 from hubbub.faces.mcp.mail_tools import WAIT_MAX
+from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.render import BODY_SHARE, safe_json
 from hubbub.faces.mcp.tools import (
     ADDS,
@@ -18,7 +19,6 @@ from hubbub.faces.mcp.tools import (
     TEXT,
     Answer,
     Caller,
-    Taken,
     Tool,
     check_fields,
 )
@@ -116,9 +116,8 @@ def topic_presence(caller: Caller, given: dict[str, Any]) -> Answer:
     members = caller.bus.topics.members(topic.id, limit=LISTED_MAX)
     now = caller.bus.store.now()
     online = sum(member.online for member in members)
-    lines = [
-        f"{render.counted(topic.members or len(members), 'member')} in {render.title(topic)}, {online} online:"
-    ]
+    count = render.counted(topic.members or len(members), "member")
+    lines = [f"{count} in {render.title(topic)}, {online} online:"]
     lines += [render.member_line(member, now) for member in members]
     data: dict[str, Any] = {
         "topic": topic_dict(topic),
@@ -163,7 +162,9 @@ def _synced(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> A
         del data["through"]
     if synced.topic.closed_by:
         data["closed_by"] = synced.topic.closed_by
-    text = render.synced_text(synced, caller.bus.store.now(), manual=manual, waited=waited)
+    text = render.synced_text(caller, synced, manual=manual, waited=waited)
+    if not synced.messages:
+        data["reason"] = text
     return Answer(text, safe_json({"agent": caller.member.seat.agent.name, **data}))
 
 
