@@ -53,7 +53,7 @@ def test_definitions_fit_the_budget_and_are_stable(era: str, tmp_path: Path) -> 
     async def play(client: Client) -> None:
         first = await client.list_tools()
         listed = first.model_dump_json(by_alias=True, exclude_none=True)
-        assert len(listed) / 4 < 1500, f"{len(listed) / 4:.0f} tokens"
+        assert len(listed) / 4 < 3000, f"{len(listed) / 4:.0f} tokens"
         assert [tool.name for tool in first.tools] == [
             "register_agent",
             "list_agents",
@@ -63,6 +63,15 @@ def test_definitions_fit_the_budget_and_are_stable(era: str, tmp_path: Path) -> 
             "read_thread",
             "get_queue_status",
             "unregister_agent",
+            "list_topics",
+            "sync",
+            "create_topic",
+            "join_topic",
+            "leave_topic",
+            "reset_cursor",
+            "topic_presence",
+            "close_topic",
+            "search_messages",
         ]
         for tool in first.tools:
             assert tool.output_schema is None
