@@ -242,6 +242,12 @@ class Event(NamedTuple):
     detail: dict[str, Any] | None
     topic: str | None = None
     """The id of the topic that it concerns; ``message`` is then one of the topic's."""
+    project: str | None = None
+    """The id of the project that it concerns."""
+    step: str | None = None
+    """The id of the step."""
+    attempt: int | None = None
+    """Which attempt at the step."""
 
 
 EVENTS = (
@@ -274,6 +280,27 @@ EVENTS = (
     "topic_renamed",
     "topic_deleted",
     "topic_imported",
+    "project_created",
+    "project_changed",
+    "project_completed",
+    "step_added",
+    "step_changed",
+    "step_claimed",
+    "step_started",
+    "step_completed",
+    "step_merged",
+    "step_failed",
+    "step_parked",
+    "step_released",
+    "step_retried",
+    "step_cancelled",
+    "claim_adopted",
+    "claim_expired",
+    "claim_recovered",
+    "path_reserved",
+    "path_renewed",
+    "path_released",
+    "resource_limited",
 )
 """The events of the ledger."""
 
@@ -292,6 +319,9 @@ class Swept(NamedTuple):
     """Messages of deleted topics that were erased."""
     indexed: int = 0
     """Messages that search finds from now on."""
+    claims_expired: int = 0
+    steps_told: int = 0
+    """Posts about steps to their projects' topics."""
 
 
 class Page(NamedTuple):

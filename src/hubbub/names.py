@@ -176,6 +176,21 @@ def parse_topic_id(text: str) -> tuple[int, int] | None:
     return parse_id("t", text)
 
 
+def project_id(number: int, tag: int) -> str:
+    """The id of a project, e.g. ``j1x7q2k9``."""
+    return make_id("j", number, tag)
+
+
+def step_id(number: int, tag: int) -> str:
+    """The id of a step, e.g. ``s1x7q2k9``."""
+    return make_id("s", number, tag)
+
+
+def reservation_id(number: int, tag: int) -> str:
+    """The id of a reservation, e.g. ``r1x7q2k9``."""
+    return make_id("r", number, tag)
+
+
 TOPIC_NAME_MAX = 128
 
 

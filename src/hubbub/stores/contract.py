@@ -50,6 +50,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # a command that sends or receives does without these
     from hubbub.stores.contract_search import SearchStore
     from hubbub.stores.contract_topics import TopicStore
+    from hubbub.stores.contract_work import WorkStore
 
 
 class Bell(Protocol):
@@ -263,12 +264,15 @@ class LedgerStore(Protocol):
         agent: str | None = None,
         message: str | None = None,
         topic: str | None = None,
+        project: str | None = None,
+        step: str | None = None,
         kinds: tuple[str, ...] = (),
         since: int | None = None,
     ) -> list[Event]:
         """Events after ``seq`` ``after`` that match, oldest first: the first ``limit`` of them, or
         the last with ``newest``. ``agent`` matches the actor or the agent concerned,
-        ``message`` a mail or a topic's message by its id, ``topic`` a topic's id or name."""
+        ``message`` a mail or a topic's message by its id, ``topic``, ``project`` and ``step`` what they
+        are named by."""
         ...
 
 
@@ -291,6 +295,11 @@ class Store(Protocol):
         ...
 
     @property
+    def work(self) -> WorkStore:
+        """Projects, steps, claims and reservations."""
+        ...
+
+    @property
     def search(self) -> SearchStore:
         """Search."""
         ...
@@ -307,7 +316,8 @@ class Store(Protocol):
     def bell(self, *keys: str) -> Bell:
         """A bell that rings for any of ``keys``: ``inbox/NAME`` (something to receive, or the
         session lost its name), ``room/NAME`` (that inbox got room), ``topic/ID`` (something was
-        posted, or its state changed; an announcement does not ring), ``agents`` (who is there
+        posted, or its state changed; an announcement does not ring), ``work`` and ``work/ID`` (of a
+        project: something may have become claimable), ``agents`` (who is there
         changed), ``events`` (the ledger grew)."""
         ...
 

@@ -65,6 +65,7 @@ class SqliteAgents:
             agent = agent_of(row, now)
             if row[12] is not None:
                 due.end_session(tx, row[12], name, now, "ended", "unregistered")
+            _release_claims(tx, name, now)
             if delete_mail:
                 _delete_mail(tx, name, now, actor)
             due.unregister(tx, name, now, actor, {"mail_deleted": True} if delete_mail else None)
@@ -116,6 +117,7 @@ class SqliteAgents:
                 check_actor(tx.db, Actor(row[1], session), now)
                 revive(tx, Actor(row[1], session), now)
             tx.db.execute(_SQL["beat"], {"id": session, "now": now, "expires_at": now + SESSION_TTL_MS})
+            tx.db.execute(_SQL["renew_claims"], {"id": session, "now": now})
             found = one(tx.db, _SQL["session_row"], {"id": session})
             assert found is not None
             return session_of(found)
@@ -223,6 +225,14 @@ def _open_session(tx: Write, name: str, session: NewSession, now: int) -> None:
     add_event(
         tx.db, now, "session_opened", Actor(name, session.id), agent=name, detail={"client": session.client}
     )
+
+
+def _release_claims(tx: Write, name: str, now: int) -> None:
+    """What a name that leaves the bus holds is to be had by others."""
+    if one(tx.db, _SQL["has_claims"], {"name": name}) is not None:
+        from hubbub.stores.sqlite.work_claims import release_all  # few names leave so
+
+        release_all(tx, name, now)
 
 
 def _delete_mail(tx: Write, name: str, now: int, actor: Actor | None) -> None:

@@ -70,6 +70,9 @@ def add_event(
     message: int | None = None,
     agent: str | None = None,
     topic: int | None = None,
+    project: int | None = None,
+    step: int | None = None,
+    attempt: int | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Write one line of the ledger; with ``topic``, ``message`` is one of the topic's."""
@@ -83,6 +86,9 @@ def add_event(
             "message": message,
             "agent": agent,
             "topic": topic,
+            "project": project,
+            "step": step,
+            "attempt": attempt,
             "detail": dump(detail) if detail else None,
         },
     )

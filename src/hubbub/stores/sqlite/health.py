@@ -9,6 +9,7 @@ from hubbub.stores.sqlite.statements import statements
 
 _LEDGER = statements("ledger.sql")
 _TOPICS = statements("topics.sql")
+_PLANS = statements("plans.sql")
 
 
 def check(core: Core) -> list[Problem]:
@@ -28,6 +29,14 @@ def check(core: Core) -> list[Problem]:
                 problems.append(Problem(f"The messages of topic {name} are not all there.", "error", restore))
             for agent, name in db.execute(_TOPICS["wrong_places"]):
                 problems.append(Problem(f"The place of {agent} in topic {name} is wrong.", "error", restore))
+            for num, name in db.execute(_PLANS["wrong_waits"]):
+                problems.append(
+                    Problem(f"Step {num} of project {name} disagrees with what it needs.", "error", restore)
+                )
+            for (name,) in db.execute(_PLANS["wrong_project_counts"]):
+                problems.append(
+                    Problem(f"The counts of project {name} disagree with its steps.", "error", restore)
+                )
             orphans = one(db, _LEDGER["orphan_messages"], {})
             if orphans is not None and orphans[0]:
                 problems.append(Problem(f"Messages that are in no inbox: {orphans[0]}.", "error", restore))

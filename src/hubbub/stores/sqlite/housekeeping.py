@@ -8,10 +8,13 @@ from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
 from hubbub.stores.sqlite.topic_hands import return_due
+from hubbub.stores.sqlite.work_ends import expire
 
 _AGENTS = statements("agents.sql")
 _MAIL = statements("mail.sql")
 _TOPICS = statements("topics.sql")
+_WORK = statements("work.sql")
+_FILES = statements("files.sql")
 
 DUTY_MS = 15_000
 """How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
@@ -25,11 +28,12 @@ def sweep(core: Core, holder: str) -> Swept:
         row = one(db, _AGENTS["duty_row"], {"duty": "housekeeping"})
         held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
         wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
+        in_work = one(db, _WORK["anything_expired"], {"now": now})
         in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
     if held:
         return Swept(ran=False)
     fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
-    if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0]:
+    if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0] and not (in_work or (1,))[0]:
         return Swept(ran=True)
     with core.write() as tx:
         row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
@@ -45,6 +49,8 @@ def sweep(core: Core, holder: str) -> Swept:
         tx.db.execute(_AGENTS["forget_answers"], {"before": now - IDEMPOTENCY_MS})
         forgotten = tx.db.changes()
         hands = return_due(tx, now)
+        claims = expire(tx, now)
+        tx.db.execute(_FILES["end_old_reservations"], {"now": now})
         give_up_imports(tx, now)
         erased = erase(tx)
     core.bells.sweep()
@@ -56,4 +62,5 @@ def sweep(core: Core, holder: str) -> Swept:
         keys_forgotten=forgotten,
         topic_leases_expired=hands,
         posts_removed=erased,
+        claims_expired=claims,
     )

@@ -6,7 +6,16 @@ import apsw
 
 from hubbub.errors import MessageNotFound
 from hubbub.model import Event
-from hubbub.names import message_id, parse_post_id, parse_topic_id, post_id, topic_id
+from hubbub.names import (
+    message_id,
+    parse_post_id,
+    parse_topic_id,
+    post_id,
+    project_id,
+    step_id,
+    topic_id,
+)
+from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, dump, one, seq_of
 from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.statements import statements
@@ -29,6 +38,8 @@ class SqliteLedger:
         agent: str | None = None,
         message: str | None = None,
         topic: str | None = None,
+        project: str | None = None,
+        step: str | None = None,
         kinds: tuple[str, ...] = (),
         since: int | None = None,
     ) -> list[Event]:
@@ -43,25 +54,45 @@ class SqliteLedger:
         with self._core.read() as db:
             values["message"], values["posted"] = _subject(db, message)
             values["topic"] = None if topic is None else _number(db, topic)
-            rows = list(db.execute(_SQL["events_backward" if newest else "events_forward"], values))
+            values["project"], values["step"] = _work(db, project, step)
+            where = "_of_step" if step is not None else "_of_project" if project is not None else ""
+            rows = list(db.execute(_SQL[("events_backward" if newest else "events_forward") + where], values))
         if newest:
             rows.reverse()
-        return [
-            Event(
-                seq=seq,
-                at=at,
-                event=event,
-                actor=actor,
-                session=session,
-                message=None
-                if subject is None or tag is None
-                else (message_id if place is None else post_id)(subject, tag),
-                agent=concerned,
-                detail=None if detail is None else load(detail),
-                topic=None if place is None or place_tag is None else topic_id(place, place_tag),
-            )
-            for seq, at, event, actor, session, subject, tag, concerned, detail, place, place_tag in rows
-        ]
+        return [_event(row) for row in rows]
+
+
+def _event(row: Row) -> Event:
+    seq, at, event, actor, session, subject, tag, concerned, detail, topic, topic_tag, *work = row
+    project, project_tag, step, step_tag, attempt = work
+    return Event(
+        seq=seq,
+        at=at,
+        event=event,
+        actor=actor,
+        session=session,
+        message=None
+        if subject is None or tag is None
+        else (message_id if topic is None else post_id)(subject, tag),
+        agent=concerned,
+        detail=None if detail is None else load(detail),
+        topic=None if topic is None or topic_tag is None else topic_id(topic, topic_tag),
+        project=None if project is None or project_tag is None else project_id(project, project_tag),
+        step=None if step is None or step_tag is None else step_id(step, step_tag),
+        attempt=attempt,
+    )
+
+
+def _work(db: apsw.Connection, project: str | None, step: str | None) -> tuple[int | None, int | None]:
+    """The numbers of a project and a step that are named."""
+    if project is None and step is None:
+        return None, None
+    from hubbub.stores.sqlite.work_rows import find_project, find_step  # seldom asked for
+
+    return (
+        None if project is None else int(find_project(db, project)[0]),
+        None if step is None else find_step(db, step),
+    )
 
 
 def _subject(db: apsw.Connection, id_: str | None) -> tuple[int | None, int | None]:

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hubbub.stores.sqlite.search import SqliteSearch
     from hubbub.stores.sqlite.topics import SqliteTopics
+    from hubbub.stores.sqlite.work import SqliteWork
 
 _LEDGER = statements("ledger.sql")
 
@@ -60,6 +61,7 @@ class SqliteStore:
         self.mail = SqliteMail(self._core)
         self._topics: SqliteTopics | None = None
         self._search: SqliteSearch | None = None
+        self._work: SqliteWork | None = None
         self.ledger = SqliteLedger(self._core)
 
     @property
@@ -70,6 +72,15 @@ class SqliteStore:
 
             self._topics = SqliteTopics(self._core)
         return self._topics
+
+    @property
+    def work(self) -> SqliteWork:
+        """Work, loaded when first asked for."""
+        if self._work is None:
+            from hubbub.stores.sqlite.work import SqliteWork
+
+            self._work = SqliteWork(self._core)
+        return self._work
 
     @property
     def search(self) -> SqliteSearch:

@@ -100,6 +100,15 @@ VALUES (:id, :agent, 'live', :client, :client_session, :process, :folder, :now, 
 UPDATE sessions SET beat_at = :now, expires_at = :expires_at, state = 'live', ended_at = NULL, ended_why = NULL
 WHERE id = :id;
 
+-- name: renew_claims
+-- A session's beat renews its live claims, as far as their time limits allow.
+UPDATE attempts SET renewed_at = :now, lease_until = max(lease_until, min(:now + lease_ms, limit_until))
+WHERE session = :id AND state = 'live' AND lease_until > :now;
+
+-- name: has_claims
+-- Whether an agent holds a step.
+SELECT 1 FROM attempts WHERE agent = :name AND state = 'live' LIMIT 1;
+
 -- name: identify
 -- What the client calls its own session became known.
 UPDATE sessions SET client_session = :client_session WHERE id = :id AND state = 'live';

@@ -2,17 +2,53 @@
 
 -- name: add_event
 -- One line of the ledger.
-INSERT INTO events (at, event, actor, session, message, agent, topic, detail)
-VALUES (:at, :event, :actor, :session, :message, :agent, :topic, :detail);
+INSERT INTO events (at, event, actor, session, message, agent, topic, project, step, attempt, detail)
+VALUES (:at, :event, :actor, :session, :message, :agent, :topic, :project, :step, :attempt, :detail);
 
 -- name: events_forward
 -- Events after a place, oldest first.
 SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
        iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
            (SELECT p.tag FROM posts p WHERE p.post = e.message)),
-       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic)
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
 FROM events e
 WHERE e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: events_forward_of_project
+-- The same of one project.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
+FROM events e INDEXED BY events_of_project
+WHERE e.project = :project AND e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: events_forward_of_step
+-- The same of one step.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
+FROM events e INDEXED BY events_of_step
+WHERE e.step = :step AND (:project IS NULL OR e.project = :project) AND e.seq > :after
   AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
   AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
   AND (:topic IS NULL OR e.topic = :topic)
@@ -25,9 +61,45 @@ ORDER BY e.seq LIMIT :limit;
 SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
        iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
            (SELECT p.tag FROM posts p WHERE p.post = e.message)),
-       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic)
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
 FROM events e
 WHERE e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: events_backward_of_project
+-- The same of one project.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
+FROM events e INDEXED BY events_of_project
+WHERE e.project = :project AND e.seq > :after
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
+  AND (:topic IS NULL OR e.topic = :topic)
+  AND (:since IS NULL OR e.at >= :since)
+  AND (:kinds IS NULL OR e.event IN (SELECT value FROM json_each(:kinds)))
+ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: events_backward_of_step
+-- The same of one step.
+SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
+       iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
+           (SELECT p.tag FROM posts p WHERE p.post = e.message)),
+       e.agent, e.detail, e.topic, (SELECT t.tag FROM topics t WHERE t.topic = e.topic),
+       e.project, (SELECT j.tag FROM projects j WHERE j.project = e.project),
+       e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
+FROM events e INDEXED BY events_of_step
+WHERE e.step = :step AND (:project IS NULL OR e.project = :project) AND e.seq > :after
   AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
   AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
   AND (:topic IS NULL OR e.topic = :topic)

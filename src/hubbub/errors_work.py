@@ -1,0 +1,99 @@
+"""The errors of work. What :mod:`hubbub.errors` says of all errors holds here."""
+
+from __future__ import annotations
+
+from hubbub.errors import EXIT_CONTEXT, HubbubError, InvalidArgument, NotFound
+
+
+class ProjectNotFound(NotFound):
+    """No project has this name or id."""
+
+    code = "PROJECT_NOT_FOUND"
+    default_hint = "List them: list_projects, or hubbub project list"
+
+
+class StepNotFound(NotFound):
+    """No step has this id or number."""
+
+    code = "STEP_NOT_FOUND"
+    default_hint = "Name a step by its id, or as PROJECT/NUMBER; get_project lists them."
+
+
+class ReservationNotFound(NotFound):
+    """No live reservation of the acting agent has this id."""
+
+    code = "RESERVATION_NOT_FOUND"
+    default_hint = "It ran out or was released. List the live ones: hubbub reserve list"
+
+
+class ProjectExists(HubbubError):
+    """A project has this name."""
+
+    code = "PROJECT_EXISTS"
+    default_hint = "Use that one, or choose another name."
+
+
+class StepExists(InvalidArgument):
+    """A step of the project has this number, or two of the new ones have the same."""
+
+    code = "STEP_EXISTS"
+
+
+class DependencyCycle(InvalidArgument):
+    """Steps would wait for each other in a circle; nothing was changed."""
+
+    code = "DEPENDENCY_CYCLE"
+
+
+class StepOver(HubbubError):
+    """The step is over: done, failed, parked or cancelled."""
+
+    code = "STEP_OVER"
+
+
+class StepBegun(HubbubError):
+    """Somebody holds the step, or has worked on it."""
+
+    code = "STEP_BEGUN"
+    default_hint = "Wait until it is over, cancel it, or add another step."
+
+
+class StepNotCompleted(HubbubError):
+    """Only a completed step can be marked as merged."""
+
+    code = "STEP_NOT_COMPLETED"
+
+
+class StepNotParked(HubbubError):
+    """Only a parked, failed or cancelled step can be retried."""
+
+    code = "STEP_NOT_PARKED"
+
+
+class ClaimLost(HubbubError):
+    """The claim is over; its holder can change nothing any more."""
+
+    code = "CLAIM_LOST"
+    exit_status = EXIT_CONTEXT
+    default_hint = "Stop working on this step and do not push. Claim another one to go on."
+
+
+class ClaimLive(HubbubError):
+    """The claim has not run out: its holder may be at work."""
+
+    code = "CLAIM_LIVE"
+    default_hint = "Wait until its lease runs out, or ask its holder to release it."
+
+
+class ClaimChanged(HubbubError):
+    """The claim is not what was seen: it was renewed, ended or taken meanwhile; nothing was changed."""
+
+    code = "CLAIM_CHANGED"
+    default_hint = "Look again: detect_stale_work"
+
+
+class PathHeld(HubbubError):
+    """Somebody else holds one of these files; nothing was reserved."""
+
+    code = "PATH_HELD"
+    default_hint = "Ask who holds it, or wait until it is free."

@@ -1,0 +1,321 @@
+"""Claims: had, adopted, begun, renewed, and ended by their holder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from hubbub.clock import to_iso
+from hubbub.errors_work import ClaimLost
+from hubbub.model import Actor
+from hubbub.model_work import AGEING_MS, BACKOFF_MAX_MS, BACKOFF_MS, Claim, Nothing, Step, Wanted
+from hubbub.names import new_token
+from hubbub.stores.sqlite import work_ends as ends
+from hubbub.stores.sqlite.actors import admit, check_actor
+from hubbub.stores.sqlite.connection import Row, Write
+from hubbub.stores.sqlite.core import Core, once, one
+from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.work_free import Held, ask_while
+from hubbub.stores.sqlite.work_nothing import Asked, resolve, why_nothing
+from hubbub.stores.sqlite.work_rows import (
+    EARLIER_MAX,
+    SQL,
+    attempt_of,
+    done_of,
+    project_of,
+    project_row,
+    step_of,
+    step_row,
+)
+
+_AGENTS = statements("agents.sql")
+
+
+def claim(
+    core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
+) -> Claim | Nothing:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.claim`."""
+    now = core.clock.now()
+    if key is None:
+        # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
+        nothing = _nothing_there(core, actor, wanted, now)
+        if nothing is not None:
+            return nothing
+    with core.write() as tx:
+        state = admit(tx, actor, now)
+        ends.expire(tx, now)
+        asked = resolve(tx.db, wanted)
+        if isinstance(asked, Nothing):
+            return asked
+
+        def act() -> dict[str, Any]:
+            return _take(tx, actor, asked, lease_ms, start, now)
+
+        def ask() -> tuple[Any, bool]:
+            request = [wanted, lease_ms, start]
+            return once(tx, actor.agent, key, "claim", lambda: request, now, act)
+
+        answer, repeated = ask()
+        if repeated and not _is_live(tx, answer["token"]):
+            # What the key had is over: this is a new request.
+            tx.db.execute(_AGENTS["forget_answer"], {"agent": actor.agent, "key": key})
+            answer, repeated = ask()
+        if not answer:
+            return why_nothing(tx.db, asked, actor.agent, now)
+        if state.ephemeral:
+            tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
+        return claim_of(tx.db, answer["token"])._replace(repeated=repeated)
+
+
+def _nothing_there(core: Core, actor: Actor, wanted: Wanted, now: int) -> Nothing | None:
+    with core.read() as db:
+        if check_actor(db, actor, now).lapsed:
+            return None
+        asked = resolve(db, wanted)
+        if isinstance(asked, Nothing):
+            return asked
+        row = one(db, SQL["anything_ready"], {"project": asked.project, "now": now})
+        return why_nothing(db, asked, actor.agent, now) if row is not None and not row[0] else None
+
+
+def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now: int) -> dict[str, Any]:
+    ask_while(tx.db, Held(tx.db, actor.agent, now))
+    name = "claim_one" if asked.step is not None else "claim_any" if asked.scope is None else "claim_of_scope"
+    values: dict[str, Any] = {"status": "in_progress" if start else "claimed", "now": now}
+    if name == "claim_one":
+        values |= {"step": asked.step, "scope": asked.scope}
+    else:
+        values |= {"project": asked.project, "ageing": AGEING_MS}
+        values |= {"scope": asked.scope} if name == "claim_of_scope" else {}
+    # Read to its end: a statement that returns rows is not over before.
+    rows = list(tx.db.execute(SQL[name], values))
+    if not rows:
+        return {}
+    step, number, time_limit = rows[0]
+    token = "c" + new_token(16)
+    tx.db.execute(
+        SQL["add_attempt"],
+        {
+            "token": token,
+            "step": step,
+            "number": number,
+            "agent": actor.agent,
+            "session": actor.session or _serving(tx, actor.agent, now),
+            "now": now,
+            "started_at": now if start else None,
+            "lease_ms": lease_ms,
+            "limit_until": now + time_limit,
+            "branch": step_row(tx.db, step)[8] or None,
+        },
+    )
+    attempt = tx.db.last_insert_rowid()
+    row = one(tx.db, SQL["live_attempt"], {"step": step})
+    assert row is not None
+    assert row[0] == attempt
+    detail = {"lease_until": row[5], "started": True} if start else {"lease_until": row[5]}
+    ends.note(tx, now, "step_claimed", actor, step_row(tx.db, step), attempt=number, detail=detail)
+    return {"token": token}
+
+
+def _serving(tx: Write, agent: str, now: int) -> str | None:
+    """The live session of the agent that a short command acts beside: it renews what the command claims."""
+    row = one(tx.db, _AGENTS["live_session_of"], {"agent": agent})
+    return None if row is None or row[9] <= now else str(row[0])
+
+
+def _is_live(tx: Write, token: str) -> bool:
+    row = one(tx.db, SQL["attempt_of_token"], {"token": token})
+    return row is not None and row[5] == "live"
+
+
+def claim_of(db: apsw.Connection, token: str) -> Claim:
+    """The claim of a token that is known."""
+    row = one(db, SQL["attempt_of_token"], {"token": token})
+    assert row is not None  # the caller has checked it
+    step = step_row(db, row[1])
+    attempts = [
+        attempt_of(each)
+        for each in db.execute(SQL["attempt_rows"], {"step": row[1], "limit": row[2] + EARLIER_MAX})
+    ]
+    own = next(each for each in attempts if each.number == row[2])
+    earlier = tuple(each for each in attempts if each.number < row[2])[:EARLIER_MAX]
+    needs = tuple(done_of(each) for each in db.execute(SQL["needs_done"], {"step": row[1]}))
+    return Claim(token, project_of(project_row(db, step[2])), step_of(db, step), own, needs, earlier)
+
+
+def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.mine`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+        ends.expire(tx, now)
+        found = list(tx.db.execute(SQL["live_of_agent"], {"agent": actor.agent, "now": now}))
+        for _, attempt, step, number, session in found:
+            if actor.session is not None and session != actor.session:
+                values = {"attempt": attempt, "session": actor.session, "now": now}
+                tx.db.execute(SQL["adopt"], values)
+                ends.note(tx, now, "claim_adopted", actor, step_row(tx.db, step), attempt=number)
+        return tuple(claim_of(tx.db, row[0]) for row in found)
+
+
+def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
+    """The attempt of a token that is the actor's live claim.
+
+    Raises:
+        ClaimLost: it is not: it ran out, was ended, or belongs to another.
+    """
+    row = one(tx.db, SQL["attempt_of_token"], {"token": token})
+    if row is None:
+        raise ClaimLost(
+            f"No claim has the token {ascii(token)[:40]}.", hint="Your own claims: claim_step(mine=true)"
+        )
+    if row[3] != actor.agent:
+        raise ClaimLost(f"This claim belongs to {row[3]}, not to {actor.agent}.", holder=row[3])
+    if row[5] == "live" and row[7] > now:
+        return row
+    raise _lost(tx, row, now)
+
+
+def _lost(tx: Write, row: Row, now: int) -> ClaimLost:
+    step = step_row(tx.db, row[1])
+    ended = row[9] if row[9] is not None else row[7]
+    how = {"live": "ran out", "lost": "ran out", "failed": "was ended as failed"}.get(row[5], f"was {row[5]}")
+    says = (
+        f"Your claim on step {step[4]} of {step[27]} (attempt {row[2]}) {how} at {to_iso(min(ended, now))}."
+    )
+    next_one = ends.later(tx, row[1], row[2])
+    details: dict[str, Any] = {"attempt": row[2], "ended_at": to_iso(min(ended, now))}
+    if next_one is not None:
+        says += f" {next_one[0]} has had it since {to_iso(next_one[2])} (attempt {next_one[1]})."
+        details |= {"holder": next_one[0]}
+    return ClaimLost(says, **details)
+
+
+def start(core: Core, actor: Actor, token: str, branch: str | None, worktree: str | None) -> Claim:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.start`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+        row = hold(tx, actor, token, now)
+        begun = step_row(tx.db, row[1])[13] == "in_progress"
+        values = {"attempt": row[0], "now": now, "notes": None, "branch": branch, "worktree": worktree}
+        tx.db.execute(SQL["renew"], {**values, "started_at": now})
+        if not begun:
+            tx.db.execute(SQL["start_step"], {"step": row[1]})
+            detail = {"branch": branch, "worktree": worktree} if branch or worktree else None
+            ends.note(tx, now, "step_started", actor, step_row(tx.db, row[1]), attempt=row[2], detail=detail)
+        return claim_of(tx.db, token)
+
+
+def renew(core: Core, actor: Actor, token: str, notes: str | None) -> Claim:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.renew`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+        row = hold(tx, actor, token, now)
+        values = {"attempt": row[0], "now": now, "notes": notes, "branch": None, "worktree": None}
+        tx.db.execute(SQL["renew"], {**values, "started_at": None})
+        return claim_of(tx.db, token)
+
+
+def complete(
+    core: Core,
+    actor: Actor,
+    token: str,
+    left: dict[str, Any],
+    key: str | None,
+) -> Step:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.complete`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+
+        def act() -> dict[str, int]:
+            done = one(tx.db, SQL["attempt_of_token"], {"token": token})
+            if done is not None and done[3] == actor.agent and done[5] == "completed":
+                return {"step": done[1]}
+            row = hold(tx, actor, token, now)
+            ends.end_attempt(tx, row[0], now, "completed", started=True, **left)
+            ends.finish(tx, actor, row[1], now, "completed")
+            detail = {
+                name: value for name, value in left.items() if name in ("commit_id", "result") and value
+            }
+            step = step_row(tx.db, row[1])
+            ends.note(tx, now, "step_completed", actor, step, attempt=row[2], detail=detail or None)
+            return {"step": row[1]}
+
+        answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
+        return step_of(tx.db, step_row(tx.db, answer["step"]))
+
+
+def fail(
+    core: Core,
+    actor: Actor,
+    token: str,
+    told: dict[str, Any],
+    key: str | None,
+) -> Step:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.fail`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+
+        def act() -> dict[str, int]:
+            row = hold(tx, actor, token, now)
+            _fail(tx, actor, row, told, now)
+            return {"step": row[1]}
+
+        answer, _ = once(tx, actor.agent, key, "fail", lambda: [token, told], now, act)
+        return step_of(tx.db, step_row(tx.db, answer["step"]))
+
+
+def _fail(tx: Write, actor: Actor, row: Row, told: dict[str, Any], now: int) -> None:
+    attempt, step, number = row[:3]
+    failure, reason = told["failure"], told["reason"]
+    ends.end_attempt(
+        tx, attempt, now, "failed", started=True, failure=failure, reason=reason, notes=told["notes"]
+    )
+    charged = int(failure in ("task", "timeout"))
+    tx.db.execute(SQL["charge"], {"step": step, "charged": charged, "lost": 0, "forgiven": 0})
+    before = step_row(tx.db, step)
+    detail: dict[str, Any] = {"class": failure, "reason": reason}
+    if told["final"]:
+        ends.note(tx, now, "step_failed", actor, before, attempt=number, detail={**detail, "final": True})
+        ends.finish(tx, actor, step, now, "failed")
+        return
+    rest = told["delay_ms"]
+    if rest is None:
+        rest = min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** max(0, before[15] - before[25] - 1))
+    ends.note(
+        tx, now, "step_failed", actor, before, attempt=number, detail={**detail, "not_before": now + rest}
+    )
+    ends.rest_or_park(tx, actor, step, number, now, now + rest if rest else None)
+
+
+def release(core: Core, actor: Actor, token: str, notes: str | None, delay_ms: int) -> Step:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.release`."""
+    now = core.clock.now()
+    with core.write() as tx:
+        admit(tx, actor, now)
+        row = hold(tx, actor, token, now)
+        _release(tx, actor, (row[0], row[1], row[2]), now, notes, now + delay_ms if delay_ms else None)
+        return step_of(tx.db, step_row(tx.db, row[1]))
+
+
+def _release(
+    tx: Write, actor: Actor, claim: tuple[int, int, int], now: int, notes: str | None, not_before: int | None
+) -> None:
+    attempt, step, number = claim
+    ends.end_attempt(tx, attempt, now, "released", notes=notes)
+    tx.db.execute(SQL["charge"], {"step": step, "charged": 0, "lost": 0, "forgiven": 1})
+    tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+    ends.note(tx, now, "step_released", actor, step_row(tx.db, step), attempt=number)
+
+
+def release_all(tx: Write, agent: str, now: int) -> None:
+    """Give back all that an agent holds: it leaves the bus."""
+    for _, attempt, step, number, session in list(
+        tx.db.execute(SQL["live_of_agent"], {"agent": agent, "now": -1})
+    ):
+        _release(tx, Actor(agent, session), (attempt, step, number), now, None, None)

@@ -1,0 +1,199 @@
+"""Why there is nothing to claim, and what keeps one step from being claimed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apsw
+
+from hubbub.clock import to_iso
+from hubbub.errors_work import ProjectNotFound
+from hubbub.model_work import AGEING_MS, Blocker, Counts, Nothing, Wanted
+from hubbub.names import step_id
+from hubbub.stores.sqlite.core import one
+from hubbub.stores.sqlite.work_free import Held
+from hubbub.stores.sqlite.work_rows import SQL, find_project, find_step, project_row, step_row
+
+LOOKED_AT = 200
+"""How many ready steps are looked at to say why none can be had."""
+
+
+class Asked(NamedTuple):
+    """What a claim is to be of, as numbers."""
+
+    project: int | None
+    scope: str | None
+    step: int | None
+
+
+def resolve(db: apsw.Connection, wanted: Wanted) -> Asked | Nothing:
+    """What ``wanted`` names.
+
+    Raises:
+        StepNotFound: it names an unknown step.
+    """
+    project = None
+    if wanted.project is not None:
+        try:
+            project = int(find_project(db, wanted.project)[0])
+        except ProjectNotFound as error:
+            says = f"{error.message} {error.hint}".strip()
+            return Nothing("no_such_project", says, Counts())
+    step = None
+    if wanted.step is not None:
+        named = wanted.step
+        if project is not None and named.isascii() and named.isdigit():
+            named = f"{wanted.project}/{named}"
+        step = find_step(db, named)
+    return Asked(project, wanted.scope, step)
+
+
+def why_nothing(db: apsw.Connection, asked: Asked, agent: str, now: int) -> Nothing:
+    """Why a claim found nothing."""
+    if asked.step is not None:
+        return _why_not_this(db, asked.step, agent, now)
+    counts = _counts(db, asked)
+    state = None if asked.project is None else project_row(db, asked.project)[3]
+    where = "" if asked.project is None else f" of {project_row(db, asked.project)[2]}"
+    where += f" with the scope {asked.scope}" if asked.scope else ""
+    live = counts.claimed + counts.in_progress
+    lease = one(db, SQL["next_lease"], {})
+    retry_at = lease[0] if lease and live else None
+    if counts.total == 0:
+        return Nothing("no_steps", f"There are no steps{where} yet.", counts)
+    if state == "paused" or (state is None and _all_paused(db)):
+        return Nothing("paused", f"The work{where} is paused.", counts, retry_at=None)
+    if not (counts.not_started or live or counts.failed or counts.parked):
+        return Nothing("all_done", f"All {counts.total} steps{where} are done or cancelled.", counts)
+    if not counts.not_started and live:
+        says = f"All steps{where} that are left are in hand: {live}."
+        return Nothing("all_in_flight", says, counts, retry_at=retry_at)
+    if counts.ready:
+        found = _why_not_ready(db, asked, agent, now, counts, where)
+        if found is not None:
+            return found
+    stuck = _stuck(db, asked)
+    if live and counts.not_started:
+        says = f"{counts.not_started} steps{where} wait for others; {live} are in hand."
+        return Nothing("blocked", says, counts, blocked_by=_in_hand(db, asked), retry_at=retry_at)
+    if stuck:
+        names = ", ".join(name for _, name in stuck)
+        says = f"{counts.not_started} steps{where} wait; in the way: {names}."
+        if not counts.not_started:
+            says = f"What is left{where} was given up: {names}. Bring it back with a retry, or cancel it."
+        return Nothing("blocked_by_failed", says, counts, blocked_by=tuple(id_ for id_, _ in stuck))
+    says = f"{counts.not_started} steps{where} wait for work that is not done, or not merged."
+    return Nothing("blocked", says, counts)
+
+
+def _counts(db: apsw.Connection, asked: Asked) -> Counts:
+    if asked.scope is not None:
+        row = one(db, SQL["scope_counts"], {"scope": asked.scope, "project": asked.project})
+        return Counts(*(value or 0 for value in row)) if row else Counts()
+    if asked.project is not None:
+        return Counts(*project_row(db, asked.project)[12:21])
+    row = one(db, SQL["project_counts"], {"paused": None})
+    return Counts(*row[:9]) if row else Counts()
+
+
+def _all_paused(db: apsw.Connection) -> bool:
+    row = one(db, SQL["open_states"], {})
+    return row is not None and row[0] == 0 and row[1] > 0
+
+
+def _why_not_ready(
+    db: apsw.Connection, asked: Asked, agent: str, now: int, counts: Counts, where: str
+) -> Nothing | None:
+    """Steps wait for no other and still can't be had: they rest, or others hold what they need."""
+    projects = (
+        [asked.project]
+        if asked.project is not None
+        else [row[0] for row in db.execute(SQL["projects_with_work"])]
+    )
+    held = Held(db, agent, now)
+    kept: list[int] = []
+    resting: list[int] = []
+    for project in projects:
+        values = {"project": project, "scope": asked.scope, "ageing": AGEING_MS, "limit": LOOKED_AT}
+        for step, _, not_before, holds, paths, resources in db.execute(SQL["ready_steps"], values):
+            if not_before is not None and not_before > now:
+                resting.append(not_before)
+            elif holds and not held.frees(paths, resources):
+                kept.append(step)
+    if kept:
+        blockers = tuple(dict.fromkeys(blocker.what for blocker in explain(db, kept[0], agent, now)))
+        says = f"{len(kept)} ready steps{where} name files or resources that others hold."
+        lease = one(db, SQL["next_lease"], {})
+        return Nothing("held", says, counts, blocked_by=blockers, retry_at=lease[0] if lease else None)
+    if resting:
+        says = f"{len(resting)} steps{where} rest until {to_iso(min(resting))} at the earliest."
+        return Nothing("delayed", says, counts, retry_at=min(resting))
+    return None
+
+
+def _stuck(db: apsw.Connection, asked: Asked) -> list[tuple[str, str]]:
+    rows = db.execute(SQL["stuck_steps"], {"project": asked.project, "scope": None})
+    return [(step_id(row[0], row[1]), f"step {row[2]} of {row[3]} ({row[4]})") for row in rows]
+
+
+def _in_hand(db: apsw.Connection, asked: Asked) -> tuple[str, ...]:
+    rows = db.execute(SQL["steps_in_hand"], {"project": asked.project})
+    return tuple(step_id(row[0], row[1]) for row in rows)
+
+
+def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothing:
+    row = step_row(db, step)
+    counts = Counts(*project_row(db, row[2])[12:21])
+    blockers = explain(db, step, agent, now)
+    kinds = [blocker.kind for blocker in blockers]
+    says = " ".join(blocker.says for blocker in blockers) or "It was taken just now."
+    reason = {
+        "over": "all_done",
+        "claimed": "all_in_flight",
+        "project": "paused",
+        "failed": "blocked_by_failed",
+        "need": "blocked",
+        "delay": "delayed",
+        "path": "held",
+        "resource": "held",
+    }.get(kinds[0] if kinds else "", "all_in_flight")
+    retry_at = row[18] if reason == "delayed" else row[29] if reason == "all_in_flight" else None
+    return Nothing(reason, says, counts, tuple(blocker.what for blocker in blockers), retry_at)
+
+
+def explain(db: apsw.Connection, step: int, agent: str | None, now: int) -> tuple[Blocker, ...]:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.explain`."""
+    row = step_row(db, step)
+    own = step_id(row[0], row[1])
+    if row[13] in ("claimed", "in_progress"):
+        until = f"until {to_iso(row[29])}" if row[29] else ""
+        return (Blocker("claimed", own, f"{row[28]} has it {until} (attempt {row[15]})."),)
+    if row[13] != "not_started":
+        return (Blocker("over", own, f"It is {row[13]}."),)
+    found: list[Blocker] = []
+    if row[26] != "active":
+        found.append(Blocker("project", row[27], f"The project {row[27]} is {row[26]}."))
+    for needed, tag, num, title, status, until in db.execute(SQL["unmet_needs"], {"step": step}):
+        kind = "failed" if status in ("failed", "parked", "cancelled") else "need"
+        says = f"It needs step {num} ({title[:60]}) to be {until}; that one is {status}."
+        found.append(Blocker(kind, step_id(needed, tag), says))
+    found.sort(key=lambda blocker: blocker.kind != "failed")
+    if row[18] is not None and row[18] > now:
+        found.append(Blocker("delay", own, f"It rests until {to_iso(row[18])}."))
+    found += _held_by(db, row, agent, now)
+    return tuple(found)
+
+
+def _held_by(db: apsw.Connection, row: tuple[object, ...], agent: str | None, now: int) -> list[Blocker]:
+    from hubbub.stores.sqlite.work_files import conflicts_of  # files look at steps, and steps at files
+
+    found = [
+        Blocker("path", each.what, f"{each.agent} holds {each.held} until {to_iso(each.until)}.")
+        for each in conflicts_of(db, str(row[10]), agent, now, own_claims=True)
+    ]
+    full = {name: (have, may) for name, have, may in db.execute(SQL["held_resources"], {"now": now})}
+    for (name,) in db.execute(SQL["resources_of"], {"step": row[0]}):
+        have, may = full.get(name, (0, 1))
+        if have >= may:
+            found.append(Blocker("resource", name, f"{have} of {may} of the resource {name} are in use."))
+    return found

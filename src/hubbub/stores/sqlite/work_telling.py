@@ -1,0 +1,91 @@
+"""Telling a project's topic what happened to its steps: derived from the ledger, once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from hubbub.model import Actor
+from hubbub.model_topics import Post
+from hubbub.stores.sqlite.connection import Row, Write
+from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.rows import load
+from hubbub.stores.sqlite.topic_rows import SQL as TOPICS
+from hubbub.stores.sqlite.topic_rows import place_of
+from hubbub.stores.sqlite.topic_sync import keep, note_own, write_post
+from hubbub.stores.sqlite.work_figures import told_through
+from hubbub.stores.sqlite.work_plans import PLANS
+from hubbub.stores.sqlite.work_rows import project_row, step_row
+
+NEWS = {
+    "step_completed": "is completed",
+    "step_merged": "is merged",
+    "step_failed": "failed",
+    "step_parked": "is parked: its attempts are used up",
+    "step_cancelled": "is cancelled",
+    "step_retried": "is to be done again",
+    "claim_expired": "was lost by its holder",
+    "claim_recovered": "was taken back from its holder",
+}
+"""The events that others want to know of, as the topic words them."""
+
+UNKNOWN = "hubbub"
+"""Who posts what no agent did."""
+
+
+def tell(core: Core, limit: int) -> int:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.tell`."""
+    told, last = told_through(core)
+    if told >= last:
+        return 0
+    now = core.clock.now()
+    with core.write() as tx:
+        row = one(tx.db, PLANS["told_through"], {})
+        told = int(row[0]) if row else 0
+        rows = list(tx.db.execute(PLANS["untold"], {"after": told, "limit": limit}))
+        count = sum(_post(tx, row, now) for row in rows)
+        end = one(tx.db, PLANS["last_event"], {})
+        through = rows[-1][0] if len(rows) == limit else end[0] if end else told
+        tx.db.execute(PLANS["tell_through"], {"value": str(through)})
+        return count
+
+
+def _post(tx: Write, event: Row, now: int) -> bool:
+    _, name, actor, session, project, step, attempt, detail = event
+    found = project_row(tx.db, project)
+    if found[8] is None or (name not in NEWS and name != "project_completed"):
+        return False
+    topic = one(tx.db, TOPICS["topic_by_number"], {"topic": found[8]})
+    if topic is None or topic[3] != "open":
+        return False
+    known: dict[str, Any] = {} if detail is None else load(detail)
+    body = _worded(tx.db, found, name, step, known)
+    metadata = {"event": name, "project": found[2], "attempt": attempt}
+    if step is not None:
+        metadata["step"] = step_row(tx.db, step)[4]
+    sender = Actor(actor or UNKNOWN, session)
+    place = place_of(tx.db, sender.agent, topic[0], now)
+    post = Post(
+        body, kind="status", metadata={key: value for key, value in metadata.items() if value is not None}
+    )
+    _, grown = write_post(tx, sender, topic, post, now)
+    if place is not None:
+        note_own(place, topic, grown)
+        keep(tx, sender, topic[0], place.position, place.own, now)
+    return True
+
+
+def _worded(db: apsw.Connection, project: Row, event: str, step: int | None, detail: dict[str, Any]) -> str:
+    if event == "project_completed" or step is None:
+        return f"All steps of {project[2]} are over: the project is completed."
+    row = step_row(db, step)
+    says = f"Step {row[4]} ({row[5]}) {NEWS[event]}"
+    facts = [
+        f"commit {detail['commit_id']}" if detail.get("commit_id") else "",
+        f"{detail['class']}: {detail['reason']}" if detail.get("class") else "",
+        str(detail.get("why") or detail.get("note") or ""),
+        str(detail.get("result") or ""),
+    ]
+    shown = "; ".join(fact for fact in facts if fact)
+    return f"{says} - {shown}." if shown else f"{says}."
