@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hubbub.bus.search import Search
     from hubbub.bus.topics import Topics
+    from hubbub.bus.work import Work
 
 __all__ = ["Bus", "Pause", "Seat", "Steps", "run"]
 
@@ -32,6 +33,7 @@ class Bus:
         self.mail = Mail(store, self.agents)
         self._topics: Topics | None = None
         self._search: Search | None = None
+        self._work: Work | None = None
 
     @property
     def topics(self) -> Topics:
@@ -41,6 +43,15 @@ class Bus:
 
             self._topics = Topics(self.store, self.agents)
         return self._topics
+
+    @property
+    def work(self) -> Work:
+        """Work, loaded when first asked for."""
+        if self._work is None:
+            from hubbub.bus.work import Work
+
+            self._work = Work(self.store)
+        return self._work
 
     @property
     def search(self) -> Search:

@@ -1,0 +1,438 @@
+"""Work: projects whose steps agents claim, do, and hand on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hubbub.bus import planning
+from hubbub.bus.checking import key as check_key
+from hubbub.bus.checking import number, seconds, text
+from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
+from hubbub.errors import HubbubError
+from hubbub.globs import check_glob
+from hubbub.model import Actor
+from hubbub.model_work import (
+    CLAIM_MS,
+    FAILURES,
+    PROJECT_STATES,
+    STATUSES,
+    Attempt,
+    Blocker,
+    Claim,
+    Conflict,
+    Metrics,
+    Need,
+    Nothing,
+    Project,
+    Reservation,
+    Stale,
+    Step,
+    StepDraft,
+    Wanted,
+)
+from hubbub.names import check_name, check_word
+from hubbub.stores.contract import Store
+
+T = TypeVar("T")
+
+PAGE_MAX = 1000
+GLOBS_MAX = 100
+RESERVATION_SECONDS = 3600.0
+STALE_SECONDS = 900.0
+DAY_SECONDS = 86_400
+WEEK_SECONDS = 7 * DAY_SECONDS
+
+
+class Work:
+    """The work of one bus. A project is named by name or id; a step by id, or as ``PROJECT/NUMBER``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def _told(self, answer: T) -> T:
+        """``answer``, once the projects' topics have been told what it changed."""
+        try:
+            self._store.work.tell()
+        except HubbubError:
+            return answer  # whoever does housekeeping tells them
+        return answer
+
+    # --- plans -------------------------------------------------------------------------------
+
+    def create_project(
+        self,
+        actor: Actor,
+        name: str,
+        steps: list[dict[str, Any]] | tuple[StepDraft, ...] = (),
+        *,
+        base_commit: str = "",
+        description: str = "",
+        priority: int = 0,
+        metadata: dict[str, Any] | None = None,
+        key: str | None = None,
+    ) -> tuple[Project, tuple[Step, ...]]:
+        """Make a project with its steps, in one stroke.
+
+        Args:
+            actor: Who plans.
+            name: What it is called; its topic gets the same name.
+            steps: Up to 10,000, as :func:`hubbub.bus.planning.step` reads them.
+            base_commit: What the work starts from.
+            description: What it is about.
+            priority: Higher goes first, from -100 to 100.
+            metadata: A JSON object.
+            key: The same key makes it once.
+
+        Raises:
+            InvalidArgument: something given is not as above.
+            ProjectExists, StepExists, StepNotFound, DependencyCycle: nothing was made.
+        """
+        draft = planning.project(name, steps, base_commit, description, priority, metadata)
+        return self._store.work.create_project(actor, draft, key=check_key(key))
+
+    def project(self, project: str) -> Project:
+        """One project with the counts of its steps."""
+        return self._store.work.project(_named(project, "project"))
+
+    def projects(
+        self, *, state: str | None = None, after: str | None = None, limit: int = 50
+    ) -> tuple[tuple[Project, ...], str | None]:
+        """Projects, highest priority first, then newest; and where to go on."""
+        return self._store.work.projects(
+            state=None if state is None else check_word(state, PROJECT_STATES, "state of a project"),
+            after=after,
+            limit=number(limit, "limit", 1, PAGE_MAX),
+        )
+
+    def update_project(self, actor: Actor, project: str, **changes: Any) -> Project:
+        """Change ``name``, ``base_commit``, ``description``, ``priority``, ``metadata`` or ``state``."""
+        checked = planning.project_changes(changes)
+        return self._told(self._store.work.update_project(actor, _named(project, "project"), checked))
+
+    def add_steps(
+        self,
+        actor: Actor,
+        project: str,
+        steps: list[dict[str, Any]] | tuple[StepDraft, ...],
+        *,
+        key: str | None = None,
+    ) -> tuple[Step, ...]:
+        """Add steps, also while work runs, all or nothing."""
+        drafts = planning.steps(steps)
+        return self._store.work.add_steps(actor, _named(project, "project"), drafts, key=check_key(key))
+
+    def edit_step(self, actor: Actor, step: str, **changes: Any) -> Step:
+        """Change a step that is not over; the fields are those of :func:`hubbub.bus.planning.step`."""
+        return self._store.work.edit_step(actor, _named(step, "step"), planning.step_changes(changes))
+
+    def split_step(
+        self, actor: Actor, step: str, parts: list[dict[str, Any]] | tuple[StepDraft, ...]
+    ) -> tuple[Step, ...]:
+        """Put several steps in the place of one that nobody has begun."""
+        return self._told(self._store.work.split_step(actor, _named(step, "step"), planning.steps(parts)))
+
+    def set_needs(
+        self,
+        actor: Actor,
+        step: str,
+        *,
+        add: list[Any] | tuple[Need, ...] = (),
+        remove: list[int] | tuple[int, ...] = (),
+    ) -> Step:
+        """Change what a step needs: numbers of steps of its project, or objects as in a step."""
+        gone = tuple(number(num, "remove", 1, 2**31) for num in remove)
+        return self._store.work.set_needs(actor, _named(step, "step"), add=planning.needs(add), remove=gone)
+
+    def cancel_step(self, actor: Actor, step: str, *, reason: str = "") -> Step:
+        """It is not to be done."""
+        reason = text(reason, "reason", planning.REASON_MAX)
+        return self._told(self._store.work.cancel_step(actor, _named(step, "step"), reason=reason))
+
+    def step(self, step: str) -> tuple[Step, tuple[Attempt, ...]]:
+        """One step, and its attempts, the latest first."""
+        return self._store.work.step(_named(step, "step"))
+
+    def steps(
+        self,
+        project: str | None = None,
+        *,
+        statuses: tuple[str, ...] = (),
+        scope: str | None = None,
+        ready: bool = False,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> tuple[tuple[Step, ...], str | None]:
+        """Steps by number, or with ``ready`` those that can be claimed; and where to go on."""
+        return self._store.work.steps(
+            None if project is None else _named(project, "project"),
+            statuses=tuple(check_word(status, STATUSES, "status") for status in statuses),
+            scope=scope,
+            ready=ready,
+            after=after,
+            limit=number(limit, "limit", 1, PAGE_MAX),
+        )
+
+    def explain(self, step: str) -> tuple[Blocker, ...]:
+        """All that keeps a step from being claimed now."""
+        return self._store.work.explain(_named(step, "step"))
+
+    # --- claims ------------------------------------------------------------------------------
+
+    def claim(self, actor: Actor, **options: Any) -> Claim | Nothing:
+        """Claim a step: see :meth:`claiming`."""
+        return run(self.claiming(actor, **options))
+
+    def claiming(
+        self,
+        actor: Actor,
+        *,
+        project: str | None = None,
+        scope: str | None = None,
+        step: str | None = None,
+        wait: float = 0,
+        lease: float = CLAIM_MS / 1000,
+        start: bool = False,
+        key: str | None = None,
+    ) -> Steps[Claim | Nothing]:
+        """Claim the first ready step, waiting up to ``wait`` seconds for one, in steps.
+
+        What can't come by waiting (no such project, all done, a step that is over) ends the wait.
+
+        Args:
+            actor: Who claims.
+            project: Only of this one.
+            scope: Only of this scope.
+            step: Only this one.
+            wait: Seconds.
+            lease: Seconds until the claim must be renewed; the process that serves the agent does it.
+            start: Begin at once.
+            key: The same key gives the same claim while it is live.
+
+        Raises:
+            StepNotFound: ``step`` names none.
+        """
+        wanted = Wanted(
+            project=None if project is None else _named(project, "project"),
+            scope=None if scope is None else text(scope, "scope", planning.LABEL_MAX, empty=False),
+            step=None if step is None else _named(step, "step"),
+        )
+        options: dict[str, Any] = {
+            "lease_ms": seconds(lease, "lease", DAY_SECONDS, 1),
+            "start": start,
+            "key": check_key(key),
+        }
+        deadline = time.monotonic() + seconds(wait, "wait", WEEK_SECONDS) / 1000
+        found = self._store.work.claim(actor, wanted, **options)
+        if isinstance(found, Claim) or _hopeless(found) or time.monotonic() >= deadline:
+            return found
+        with self._store.bell("work", f"inbox/{actor.agent}") as bell:
+            while True:
+                found = self._store.work.claim(actor, wanted, **options)
+                left = deadline - time.monotonic()
+                if isinstance(found, Claim) or _hopeless(found) or left <= 0:
+                    return found
+                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS, self._until(found.retry_at)))
+
+    def _until(self, due: int | None) -> float:
+        if due is None:
+            return LOOK_AGAIN_SECONDS
+        return max(0.005, (due - self._store.now()) / 1000)
+
+    def mine(self, actor: Actor) -> tuple[Claim, ...]:
+        """What the agent holds; its session renews that from now on."""
+        return self._store.work.mine(actor)
+
+    def start(
+        self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None
+    ) -> Claim:
+        """Say that work begins, and where."""
+        return self._store.work.start(
+            actor,
+            _token(token),
+            branch=_optional(branch, "branch", planning.LABEL_MAX),
+            worktree=_optional(worktree, "worktree", planning.PATH_MAX),
+        )
+
+    def renew(self, actor: Actor, token: str, *, notes: str | None = None) -> Claim:
+        """Renew the lease, and leave notes for a successor."""
+        notes = _optional(notes, "notes", planning.TEXT_MAX)
+        return self._store.work.renew(actor, _token(token), notes=notes)
+
+    def complete(
+        self,
+        actor: Actor,
+        token: str,
+        *,
+        commit: str | None = None,
+        files: list[str] | tuple[str, ...] = (),
+        notes: str | None = None,
+        result: str | None = None,
+        key: str | None = None,
+    ) -> Step:
+        """The step is done."""
+        done = self._store.work.complete(
+            actor,
+            _token(token),
+            commit=_optional(commit, "commit", planning.LABEL_MAX),
+            files=planning.files(files),
+            notes=_optional(notes, "notes", planning.TEXT_MAX),
+            result=_optional(result, "result", planning.TEXT_MAX),
+            key=check_key(key),
+        )
+        return self._told(done)
+
+    def merge(self, actor: Actor, step: str, *, commit: str | None = None) -> Step:
+        """The step's work is in the base."""
+        commit = _optional(commit, "commit", planning.LABEL_MAX)
+        return self._told(self._store.work.merge(actor, _named(step, "step"), commit=commit))
+
+    def fail(
+        self,
+        actor: Actor,
+        token: str,
+        reason: str,
+        *,
+        failure: str = "task",
+        notes: str | None = None,
+        delay: float | None = None,
+        final: bool = False,
+        key: str | None = None,
+    ) -> Step:
+        """The attempt failed, as ``task``, ``environment``, ``rate_limited`` or ``timeout``."""
+        failed = self._store.work.fail(
+            actor,
+            _token(token),
+            text(reason, "reason", planning.REASON_MAX, empty=False),
+            failure=check_word(failure, FAILURES, "class of failure"),
+            notes=_optional(notes, "notes", planning.TEXT_MAX),
+            delay_ms=None if delay is None else seconds(delay, "delay", WEEK_SECONDS),
+            final=final,
+            key=check_key(key),
+        )
+        return self._told(failed)
+
+    def release(self, actor: Actor, token: str, *, notes: str | None = None, delay: float = 0) -> Step:
+        """Give the step back without blame."""
+        return self._store.work.release(
+            actor,
+            _token(token),
+            notes=_optional(notes, "notes", planning.TEXT_MAX),
+            delay_ms=seconds(delay, "delay", WEEK_SECONDS),
+        )
+
+    def retry(self, actor: Actor, step: str, *, note: str = "") -> Step:
+        """Bring a failed, parked or cancelled step back."""
+        note = text(note, "note", planning.REASON_MAX)
+        return self._told(self._store.work.retry(actor, _named(step, "step"), note=note))
+
+    # --- recovery ----------------------------------------------------------------------------
+
+    def stale(self, *, idle: float = STALE_SECONDS, limit: int = 100) -> tuple[Stale, ...]:
+        """Claims that were not renewed for ``idle`` seconds, or ran out."""
+        idle_ms = seconds(idle, "idle", WEEK_SECONDS)
+        return self._store.work.stale(idle_ms=idle_ms, limit=number(limit, "limit", 1, PAGE_MAX))
+
+    def recover(self, actor: Actor | None, step: str) -> Step:
+        """Take a step back from a claim that ran out, if it is still the one that is seen now."""
+        found, attempts = self._store.work.step(_named(step, "step"))
+        if not attempts or attempts[0].state != "live":
+            return found  # looking at it ended the claim that ran out
+        live = attempts[0]
+        recovered = self._store.work.recover(
+            actor, found.id, attempt=live.number, lease_until=live.lease_until
+        )
+        return self._told(recovered)
+
+    # --- files -------------------------------------------------------------------------------
+
+    def reserve(
+        self,
+        actor: Actor,
+        globs: list[str] | tuple[str, ...],
+        *,
+        ttl: float = RESERVATION_SECONDS,
+        reason: str = "",
+        key: str | None = None,
+    ) -> Reservation:
+        """Keep files to oneself for ``ttl`` seconds.
+
+        Raises:
+            PathHeld: somebody has one of them; nothing was reserved.
+        """
+        return self._store.work.reserve(
+            actor,
+            _globs(globs),
+            ttl_ms=seconds(ttl, "ttl", WEEK_SECONDS, 1),
+            reason=text(reason, "reason", planning.REASON_MAX),
+            key=check_key(key),
+        )
+
+    def renew_reservation(self, actor: Actor, id: str, *, ttl: float = RESERVATION_SECONDS) -> Reservation:
+        """Keep them for ``ttl`` seconds from now."""
+        ttl_ms = seconds(ttl, "ttl", WEEK_SECONDS, 1)
+        return self._store.work.renew_reservation(actor, _named(id, "reservation"), ttl_ms=ttl_ms)
+
+    def release_reservation(self, actor: Actor, id: str) -> Reservation:
+        """Give them up."""
+        return self._store.work.release_reservation(actor, _named(id, "reservation"))
+
+    def reservations(self, *, agent: str | None = None) -> tuple[Reservation, ...]:
+        """The live reservations."""
+        return self._store.work.reservations(agent=None if agent is None else check_name(agent))
+
+    def conflicts(
+        self, globs: list[str] | tuple[str, ...], *, but: str | None = None
+    ) -> tuple[Conflict, ...]:
+        """Who else than ``but`` holds files that these name."""
+        return self._store.work.conflicts(_globs(globs), but=None if but is None else check_name(but))
+
+    def limit_resource(self, actor: Actor, resource: str, count: int) -> None:
+        """How many steps may have a resource at a time."""
+        name = planning.resource(resource)
+        self._store.work.limit_resource(actor, name, number(count, "count", 1, 1_000_000))
+
+    # --- figures -----------------------------------------------------------------------------
+
+    def metrics(
+        self, *, project: str | None = None, scope: str | None = None, agent: str | None = None
+    ) -> Metrics:
+        """How the work goes."""
+        return self._store.work.metrics(
+            project=None if project is None else _named(project, "project"),
+            scope=scope,
+            agent=None if agent is None else check_name(agent),
+        )
+
+    def tell_all(self, *, progress: Callable[[int], None] | None = None) -> int:
+        """Post all news that were not posted yet; how many. Housekeeping does it, too."""
+        total = 0
+        while True:
+            count = self._store.work.tell()
+            total += count
+            if progress is not None:
+                progress(total)
+            if not count:
+                return total
+
+
+def _hopeless(nothing: Nothing) -> bool:
+    """Whether waiting can't help."""
+    return nothing.reason in ("no_such_project", "all_done")
+
+
+def _named(value: object, what: str) -> str:
+    return text(value, what, 200, empty=False)
+
+
+def _token(value: object) -> str:
+    return text(value, "claim token", 100, empty=False)
+
+
+def _optional(value: object, what: str, limit: int) -> str | None:
+    return None if value is None else text(value, what, limit)
+
+
+def _globs(globs: object) -> tuple[str, ...]:
+    return planning.globs(globs, check_glob, GLOBS_MAX)
