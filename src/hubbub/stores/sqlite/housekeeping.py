@@ -14,11 +14,15 @@ _AGENTS = statements("agents.sql")
 _MAIL = statements("mail.sql")
 _TOPICS = statements("topics.sql")
 _WORK = statements("work.sql")
+_PLANS = statements("plans.sql")
 _FILES = statements("files.sql")
 
 DUTY_MS = 15_000
 """How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
 the duty stays with one process while it lives, and moves on soon when it does not."""
+
+TOLD_AT_ONCE = 100
+"""How many of the ledger's news of work one round posts."""
 
 
 def sweep(core: Core, holder: str) -> Swept:
@@ -29,12 +33,14 @@ def sweep(core: Core, holder: str) -> Swept:
         held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
         wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
         in_work = one(db, _WORK["anything_expired"], {"now": now})
+        untold = one(db, _PLANS["anything_untold"], {})
         in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
     if held:
         return Swept(ran=False)
+    told = _tell(core) if untold is not None and untold[0] else 0
     fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
     if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0] and not (in_work or (1,))[0]:
-        return Swept(ran=True)
+        return Swept(ran=True, steps_told=told)
     with core.write() as tx:
         row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
         # A time further away than the duty lasts was written before the clock was set back.
@@ -63,4 +69,11 @@ def sweep(core: Core, holder: str) -> Swept:
         topic_leases_expired=hands,
         posts_removed=erased,
         claims_expired=claims,
+        steps_told=told + (_tell(core) if claims else 0),
     )
+
+
+def _tell(core: Core) -> int:
+    from hubbub.stores.sqlite.work_telling import tell  # most rounds have nothing to tell
+
+    return tell(core, TOLD_AT_ONCE)

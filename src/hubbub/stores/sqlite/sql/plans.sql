@@ -129,6 +129,11 @@ ORDER BY a.attempt DESC LIMIT 10000;
 -- Up to where the ledger's news of steps were posted.
 SELECT value FROM settings WHERE name = 'work_told';
 
+-- name: anything_untold
+-- Whether the ledger has news of work that were not posted.
+SELECT coalesce((SELECT max(seq) FROM events INDEXED BY events_of_work WHERE project IS NOT NULL), 0)
+       > coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'work_told'), 0);
+
 -- name: tell_through
 -- They were posted up to here.
 INSERT INTO settings (name, value) VALUES ('work_told', :value)
