@@ -48,6 +48,10 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=hint)
 
     def _hint(self, message: str, otherwise: str) -> str:
+        if message.endswith("expected one argument"):
+            option = message.removeprefix("argument ").partition(":")[0].rpartition("/")[2]
+            if option.startswith("--"):
+                return f"A value that begins with a dash goes behind =, as in {option}=-x. {otherwise}"
         taken_for_option = message.startswith("unrecognized arguments: -") or "explicit argument" in message
         texts = {action.dest for action in self._actions} & {"body", "query"}
         if not taken_for_option or not texts:
@@ -104,7 +108,30 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
     """
     parser = build_parser(command, write)
     # Intermixed: options may stand between a recipient and the body.
-    return parser.parse_intermixed_args(list(words))
+    return _unmarked(parser.parse_intermixed_args(_marked(words)))
+
+
+_DASH = "\0"
+"""Marks a word behind ``--`` that begins with a dash; no word of a command line can hold it."""
+
+
+def _marked(words: Sequence[str]) -> list[str]:
+    """The words without ``--``: argparse, intermixed, forgets it before it looks at the last of them."""
+    before = list(words)
+    if "--" not in before:
+        return before
+    place = before.index("--")
+    return before[:place] + [_DASH + word if word[:1] == "-" else word for word in before[place + 1 :]]
+
+
+def _unmarked(arguments: argparse.Namespace) -> argparse.Namespace:
+    for name, value in vars(arguments).items():
+        if isinstance(value, str):
+            setattr(arguments, name, value.removeprefix(_DASH))
+        elif isinstance(value, list):
+            kept = [word.removeprefix(_DASH) if isinstance(word, str) else word for word in value]
+            setattr(arguments, name, kept)
+    return arguments
 
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
