@@ -67,12 +67,18 @@ class Line(NamedTuple):
     """A message, as a line shows it."""
 
     at: int
+    seq: int
     where: str
     sender: str
     kind: str
     id: str
     text: str
     record: dict[str, Any]
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What to sort by: time, and within one moment the place in the topic or the mail."""
+        return self.at, self.seq
 
 
 class Watch:
@@ -108,7 +114,7 @@ class Watch:
             found += self._newest_of_all(self._last)
         if self._mail and self._last:
             found += self._newest_mail(self._mail, self._last)
-        for line in sorted(found, key=lambda line: line.at):
+        for line in sorted(found, key=lambda line: line.order):
             self._show(line)
         for topic in self._topics:
             if topic.state != "open" and self._shown.pop(topic.id, None) is not None:
@@ -135,7 +141,7 @@ class Watch:
                 # They come by their last activity: once that is older than what is found, the rest is, too.
                 more = len(newest) < count or (bool(newest) and topic.last_at > newest[-1].at)
                 newest += self._newest(topic, count if more else 0)
-                newest = heapq.nlargest(count, newest, key=lambda line: line.at)
+                newest = heapq.nlargest(count, newest, key=lambda line: line.order)
             if page.next is None:
                 return newest
             place = page.next
@@ -274,6 +280,7 @@ def _of_mail(message: Message) -> Line:
 def _line(message: TopicMessage | Message, where: str, text: str, record: dict[str, Any]) -> Line:
     return Line(
         at=message.created_at,
+        seq=message.seq,
         where=where,
         sender=safe_line(message.sender),
         kind="" if message.kind == "message" else f" ({safe_line(message.kind)})",
