@@ -260,7 +260,7 @@ class TopicFixed(HubbubError):
 
 
 class CursorOutOfRange(InvalidArgument):
-    """A place in a topic lies behind its last message."""
+    """A place in a topic lies after its last message."""
 
     code = "CURSOR_OUT_OF_RANGE"
 

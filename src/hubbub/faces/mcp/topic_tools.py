@@ -58,8 +58,8 @@ def list_topics(caller: Caller, given: dict[str, Any]) -> Answer:
     )
     shown = [topic_dict(topic) for topic in page.topics]
     data: dict[str, Any] = {"you": name, "topics": shown, "total": page.total}
-    count = f"{len(shown)} of {page.total}" if len(shown) != page.total else str(page.total)
-    lines = [f"{count} topics, the last active first. You are {name}."]
+    count = f"{len(shown)} of " if len(shown) != page.total else ""
+    lines = [f"{count}{render.counted(page.total, 'topic')}, the last active first. You are {name}."]
     lines += [render.topic_line(topic, now) for topic in page.topics]
     if page.next is not None:
         data["next_after"] = page.next
@@ -84,7 +84,7 @@ def leave_topic(caller: Caller, given: dict[str, Any]) -> Answer:
 def reset_cursor(caller: Caller, given: dict[str, Any]) -> Answer:
     """Go on from another place."""
     place = caller.bus.topics.reset(caller.member.seat.actor, given["topic"], given["start"])
-    return _place(caller, place, f"You are now behind number {place.cursor} of {render.title(place.topic)}")
+    return _place(caller, place, f"You go on after number {place.cursor} of {render.title(place.topic)}")
 
 
 def _place(caller: Caller, place: Membership, text: str) -> Answer:

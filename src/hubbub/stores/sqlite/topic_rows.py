@@ -178,14 +178,14 @@ def check_place(topic: Row, position: int) -> int:
     """``position`` in the topic, ``LATEST`` resolved.
 
     Raises:
-        CursorOutOfRange: it lies behind the last message.
+        CursorOutOfRange: it lies after the last message.
     """
     last: int = topic[7]
     if position == LATEST:
         return last
     if position > last:
         raise CursorOutOfRange(
-            f"{topic[2]} has messages up to number {last}; {position} lies behind that.",
+            f"{topic[2]} has messages up to number {last}; there is no {position} yet.",
             hint=f"Give a number from 0 to {last}.",
         )
     return position
