@@ -231,7 +231,7 @@ def test_the_limits_of_search_are_those_of_the_code() -> None:
     said = {what: float(cells[0]) for what, cells in _table(SEARCH, "| what | limit |").items()}
     assert said == {
         "hits in one answer, at most": model_search.SEARCH_MAX,
-        "hits in one answer, unless told otherwise": _default(Search.search, "limit"),
+        "hits in one answer, unless told otherwise (over MCP 10)": _default(Search.search, "limit"),
         "matches that are ranked: of more, the newest, and the answer says so": model_search.RANKED_MAX,
     }
 
