@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import ThreadNotFound, TopicNotFound
+from hubbub.errors import ThreadNotFound, TopicExists, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.output import ReaderGone
@@ -18,6 +18,7 @@ from hubbub.wire import topic_dict
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
     from hubbub.interchange import Exported, ImportedTopic, ImportReport, Writer
+    from hubbub.model import Actor
 
 NAMES_SHOWN = 5
 
@@ -97,25 +98,34 @@ def import_(context: Context) -> int:
     from hubbub import interchange
 
     given = context.arguments
-    actor, bus = context.actor, context.bus
-    form = interchange.sniff(given.file)
+    actor = context.actor
     with Progress("Imported") as progress:
-        if form == "hubbub":
-            if given.topics is not None or given.skip:
-                raise UsageError("--topics and --skip go with a database of Agent Bus MCP.")
-            report = interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
-        else:
-            if given.as_topic is not None:
-                raise UsageError(
-                    "--as-topic goes with an export.", hint="Choose topics with: --topics NAME,..."
-                )
-            wanted = None if given.topics is None else [word for word in given.topics.split(",") if word]
-            report = interchange.import_agent_bus(
-                bus, actor, given.file, topics=wanted, skip=given.skip, progress=progress
-            )
+        report = _import(context, actor, progress, interchange.sniff(given.file))
     lines = [_line(made) for made in report.topics] or ["There was nothing to import."]
     context.done(_as_dict(report), *lines, *map(safe_line, report.notes))
     return 0
+
+
+def _import(context: Context, actor: Actor, progress: Progress, form: str) -> ImportReport:
+    from hubbub import interchange
+
+    given, bus = context.arguments, context.bus
+    if form == "hubbub":
+        if given.topics is not None or given.skip:
+            raise UsageError(
+                "--topics and --skip go with a database of Agent Bus MCP.", hint="Run: hubbub import --help"
+            )
+        try:
+            return interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
+        except TopicExists as error:
+            error.hint = f"{error.hint} Another name: --as-topic NAME"
+            raise
+    if given.as_topic is not None:
+        raise UsageError("--as-topic goes with an export.", hint="Choose topics with: --topics NAME,...")
+    wanted = None if given.topics is None else [word for word in given.topics.split(",") if word]
+    return interchange.import_agent_bus(
+        bus, actor, given.file, topics=wanted, skip=given.skip, progress=progress
+    )
 
 
 def _line(made: ImportedTopic) -> str:

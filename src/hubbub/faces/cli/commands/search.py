@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import EXIT_NOTHING
+from hubbub.errors import EXIT_NOTHING, MeaningUnavailable
 from hubbub.faces.cli.commands.ledger import moment
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.render import INDENT, ago, plural
@@ -94,7 +94,7 @@ def _marked(output: Output, found: Result) -> str:
 
 def _index(context: Context) -> int:
     """Bring the index of words up to date, and that of meaning where it is installed."""
-    from hubbub.bus.meaning import Meaning, available
+    from hubbub.bus.meaning import Meaning
     from hubbub.faces.cli.progress import Progress
 
     if context.arguments.query:
@@ -105,17 +105,15 @@ def _index(context: Context) -> int:
     answer: dict[str, Any] = {"words": words._asdict()}
     lines = [f"Indexed the words of {plural(words.done, 'message')}."]
     lines += [f"{plural(words.behind, 'message')} could not be indexed yet."] if words.behind else []
-    if available():
-        meaning = Meaning(bus.store)
+    meaning = Meaning(bus.store)
+    try:
         with Progress("Indexed by meaning") as progress:
             far = meaning.index(lambda far: progress(far.done, far.done + far.behind))
-        failed = meaning.status().failed
-        answer["meaning"] = {**far._asdict(), "failed": len(failed)}
-        lines.append(
-            f"By meaning: {plural(far.done, 'message')} done, {far.behind} left, {len(failed)} failed."
-        )
-    else:
+        failed = len(meaning.status().failed)
+        answer["meaning"] = {**far._asdict(), "failed": failed}
+        lines.append(f"By meaning: {plural(far.done, 'message')} done, {far.behind} left, {failed} failed.")
+    except MeaningUnavailable as error:
         answer["meaning"] = None
-        lines.append("Search by meaning is not installed: see hubbub[semantic].")
+        lines.append(f"{error.message} {error.hint}")
     context.done(answer, *lines)
     return 0
