@@ -270,9 +270,9 @@ def _message(row: tuple[Any, ...], kept: array[int]) -> SourceMessage:
     seq, raw_id, sender, kind, reply_to, answered_seq, body, metadata_json, created_at = row
     id_ = f"number {seq}"
     try:
+        id_ = _text(raw_id, "message_id")
         if not isinstance(seq, int):
             raise InvalidArgument("its number is none.")
-        id_ = _text(raw_id, "message_id")
         metadata = _object(metadata_json, "metadata_json")
         word = _text(kind, "message_type")
         added: dict[str, Any] = {}
@@ -296,9 +296,9 @@ def _message(row: tuple[Any, ...], kept: array[int]) -> SourceMessage:
     return SourceMessage(id_, imported, unlinked=unlinked)
 
 
-def _place(kept: array[int], seq: int, answered: int | None) -> int | None:
+def _place(kept: array[int], seq: int, answered: object) -> int | None:
     """The place of number ``answered`` among those kept, from 1; None unless it comes before ``seq``."""
-    if answered is None or answered >= seq:
+    if not isinstance(answered, int) or answered >= seq:
         return None
     place = bisect_left(kept, answered)
     return place + 1 if place < len(kept) and kept[place] == answered else None
