@@ -388,8 +388,8 @@ def test_what_the_reader_may_see_is_found_behind_all_that_it_may_not(world: Worl
         ({"sender": "bob"}, {"question", "reply"}),
         ({"kind": "question"}, {"question"}),
         ({"since": 3}, {"root", "reply", "elsewhere"}),
-        ({"until": 2}, {"mail"}),
-        ({"since": 2, "until": 3}, {"question"}),
+        ({"until": 1}, {"mail"}),
+        ({"since": 2, "until": 2}, {"question"}),
         ({"scope": "mail", "sender": "bob", "kind": "question"}, {"question"}),
         ({"kind": "unheard-of"}, set()),
     ],
@@ -404,17 +404,19 @@ def test_filters(world: World, where: dict[str, Any], expected: set[str]) -> Non
 
 
 def test_filters_by_topic_and_thread(world: World) -> None:
-    mail, root, topic = _written(world)
+    mail, root, reply, topic = _written(world)
     assert set(bodies(near(world, vector(1), topic=topic))) == {"root", "reply"}
     assert set(bodies(near(world, vector(1), thread=root))) == {"root", "reply"}
+    assert set(bodies(near(world, vector(1), thread=reply))) == {"root", "reply"}
     assert set(bodies(near(world, vector(1), thread=mail))) == {"mail"}
     assert set(bodies(near(world, vector(1), topic=topic, thread=root))) == {"root", "reply"}
     assert bodies(near(world, vector(1), topic=topic, thread=mail)) == []
     assert bodies(near(world, vector(1), thread="nothing")) == []
 
 
-def _written(world: World) -> tuple[str, str, str]:
-    """Two mails and three posts, one a millisecond: the ids of a thread of each, and of a topic."""
+def _written(world: World) -> tuple[str, str, str, str]:
+    """Two mails and three posts, one a millisecond: the ids of the first mail, of a post, of its reply, and
+    of their topic."""
     ada, bob = world.agents_named("ada", "bob")
     topic = world.topic(ada)
     world.topic(ada, "other")
@@ -426,11 +428,11 @@ def _written(world: World) -> tuple[str, str, str]:
     (root,) = world.post(ada, "build", "root")
     world.clock.advance(1)
     world.topics.join(bob, "build")
-    world.post(bob, "build", Post("reply", reply_to=root.id))
+    (reply,) = world.post(bob, "build", Post("reply", reply_to=root.id))
     world.clock.advance(1)
     world.post(ada, "other", "elsewhere")
     keep(world, dict.fromkeys(("mail", "question", "root", "reply", "elsewhere"), vector(1)))
-    return mail.id, root.id, topic.id
+    return mail.id, root.id, reply.id, topic.id
 
 
 # --- what is gone ----------------------------------------------------------------------------------

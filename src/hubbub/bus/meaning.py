@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubbub import meaning
+from hubbub.errors import BusBusy, BusFull, BusReadOnly
 from hubbub.meaning import MODEL, available
 from hubbub.model_search import Failed, Found, Hit, Indexed, Text, Vectors, Where
 from hubbub.names import new_token
@@ -59,10 +61,15 @@ class MeaningStatus(NamedTuple):
 class Meaning:
     """Search by meaning on one bus."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, apart: bool = False) -> None:
+        """``apart``: this process stays small, and children of it do the work."""
         self._store = store
         self._model: Model | None = None
         self._apart: Apart | None = None
+        if apart:
+            from hubbub.bus.meaning_apart import Apart
+
+            self._apart = Apart(store)
 
     @property
     def note(self) -> str:
@@ -80,6 +87,13 @@ class Meaning:
     def progress(self) -> Indexed:
         """How many messages have vectors, and how many wait for them."""
         return self._store.search.meaning_behind(MODEL)
+
+    def ready(self) -> bool:
+        """Whether there is something to find: vectors, or so few messages that a search makes them itself."""
+        if not available():
+            return False
+        indexed = self.progress()
+        return indexed.done > 0 or 0 < indexed.behind <= CATCH_UP
 
     def status(self) -> MeaningStatus:
         """How it stands."""
@@ -112,7 +126,8 @@ class Meaning:
             return self._apart.find(query, reader, where, limit)
         model = self._loaded()
         if 0 < self.progress().behind <= CATCH_UP:
-            self.index()
+            with suppress(BusReadOnly, BusBusy, BusFull):  # what has vectors can be found all the same
+                self.index()
         (vector,) = _bytes(model, [query])
         found = self._store.search.near(MODEL, vector, reader=reader, where=where, limit=limit)
         hits = tuple(hit for hit in found.hits if hit.score >= SCORE_MIN)
@@ -174,20 +189,15 @@ class Meaning:
     # --- in a serving process --------------------------------------------------------------------
 
     def tend(self, keeps_house: bool) -> None:
-        """A serving process calls this at every beat: from then on it stays small and has children compute
-        what waits. Returns at once; without the extra it does nothing.
+        """A serving process calls this at every beat: it has a child compute what waits, and returns at
+        once. Without the extra, or with the work in this process itself, it does nothing.
 
         Args:
             keeps_house: This process does the housekeeping now. It is the one that begins; the others do
                 only when nothing moves, because its installation may lack the extra.
         """
-        if self._apart is None:
-            if not available():
-                return
-            from hubbub.bus.meaning_apart import Apart
-
-            self._apart = Apart(self._store)
-        self._apart.tend(keeps_house, self.progress(), time.monotonic())
+        if self._apart is not None and available():
+            self._apart.tend(keeps_house, self.progress(), time.monotonic())
 
     def close(self) -> None:
         """End what runs for this process."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hubbub.bus import checking
 from hubbub.bus.snippets import Snipper
-from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument
+from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument, MeaningUnavailable
 from hubbub.model_search import SEARCH_MAX, Found, Hit, Indexed, Where
 from hubbub.names import check_kind, check_name, check_word
 from hubbub.stores.contract import Store
@@ -56,8 +56,10 @@ class Results(NamedTuple):
 class Search:
     """Finding messages on one bus."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, apart: bool = False) -> None:
+        """``apart`` is for a process that must stay small: a child of it searches by meaning."""
         self._store = store
+        self._is_apart = apart
         self._meaning: Meaning | None = None
 
     def search(
@@ -97,11 +99,15 @@ class Search:
         limit = checking.number(limit, "limit", 1, SEARCH_MAX)
         mode = check_word(mode, MODES, "mode of search")
         parsed = parse(query)
-        if mode == "auto":
-            mode = "hybrid" if self._has_meaning() else "words"
-        if mode == "words" or not parsed.query.groups:
+        if mode == "words" or not parsed.query.groups or (mode == "auto" and not self._has_meaning()):
             return self._by_words(parsed, reader, where, limit)
-        return self._by_meaning(query, parsed, reader, where, limit, mode)
+        try:
+            return self._by_meaning(query, parsed, reader, where, limit, mode)
+        except MeaningUnavailable as error:
+            if mode != "auto":
+                raise
+            words = self._by_words(parsed, reader, where, limit)
+            return words._replace(notes=(*words.notes, f"By words only: {error.message}"))
 
     def index(self, *, limit: int = 1000) -> Indexed:
         """Index up to ``limit`` messages more; less than that in one call where they are long."""
@@ -159,13 +165,18 @@ class Search:
         if self._meaning is None:
             from hubbub.bus.meaning import Meaning
 
-            self._meaning = Meaning(self._store)
+            self._meaning = Meaning(self._store, apart=self._is_apart)
         return self._meaning
 
     def _has_meaning(self) -> bool:
         from hubbub.meaning import available
 
-        return available() and self.meaning.progress().done > 0
+        return available() and self.meaning.ready()
+
+    def close(self) -> None:
+        """End what runs for it."""
+        if self._meaning is not None:
+            self._meaning.close()
 
     def _by_meaning(
         self, query: str, parsed: Parsed, reader: str | None, where: Where, limit: int, mode: str
@@ -176,7 +187,8 @@ class Search:
         if excluded:
             hits = tuple(hit for hit in near.hits if not holds(f"{hit.subject}\n{hit.body}", excluded))
             near = near._replace(hits=hits, total=len(hits))
-        notes = (self.meaning.note,) if self.meaning.note else ()
+        note = self.meaning.note
+        notes = (note,) if note else ()
         if mode == "meaning":
             return _results(near._replace(hits=near.hits[:limit]), parsed, (*parsed.notes, *notes))
         from hubbub.bus.meaning import fused

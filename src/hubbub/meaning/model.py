@@ -124,7 +124,7 @@ def _attention(asked: Floats) -> Floats:
     """Each piece of one text hears all the others."""
     width = DIMENSIONS // HEADS
     query, key, value = asked.reshape(len(asked), 3, HEADS, width).transpose(1, 2, 0, 3)
-    weight = query @ key.transpose(0, 2, 1) * np.float32(width**-0.5)
+    weight: Floats = query @ key.transpose(0, 2, 1) * np.float32(width**-0.5)
     weight -= weight.max(axis=-1, keepdims=True)
     np.exp(weight, out=weight)
     weight /= weight.sum(axis=-1, keepdims=True)

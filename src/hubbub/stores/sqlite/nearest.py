@@ -14,9 +14,9 @@ import apsw
 
 from hubbub.errors import MeaningUnavailable
 from hubbub.model_search import Hit, Where
-from hubbub.names import message_id, parse_message_id, parse_post_id, parse_topic_id, post_id, topic_id
-from hubbub.stores.sqlite.core import dump
-from hubbub.stores.sqlite.rows import load
+from hubbub.names import parse_message_id, parse_post_id, parse_topic_id
+from hubbub.stores.sqlite.core import dump, one
+from hubbub.stores.sqlite.found_rows import hit_of
 from hubbub.stores.sqlite.statements import statements
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SQL = statements("meaning.sql")
+_WORDS = statements("search.sql")
 
 FIRST_CHOICE = 500
 """How many vectors the first step leaves for the second, at first; four times as many each time that the
@@ -77,8 +78,8 @@ def find(
         _score(db, found, part, wanted, best)
         begin, size = begin + size, 4 * size
     top = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]
-    hits = _hits(db, [key for key, _ in top])
-    return tuple(hits[key]._replace(score=score) for key, score in top if key in hits)
+    hits = [hit_of(db, "mail" if key > 0 else "topic", abs(key), score) for key, score in top]
+    return tuple(hit for hit in hits if hit is not None)
 
 
 def _scan(db: apsw.Connection, model: int, vector: bytes, where: Where) -> _All:
@@ -113,20 +114,33 @@ def _narrowed(db: apsw.Connection, where: Where) -> NDArray[np.int64] | None:
 
 
 def _members(db: apsw.Connection, where: Where) -> Iterator[int]:
-    thread = parse_post_id(where.thread) if where.thread else None
-    if where.topic is not None:
-        topic = parse_topic_id(where.topic)
-        if topic is None or (where.thread is not None and thread is None):
+    """The keys of those messages. A thread may be named by any message in it."""
+    thread: int | None = None
+    if where.thread is not None:
+        parsed = parse_post_id(where.thread)
+        if parsed is None:
+            if where.topic is None:
+                yield from _mail_of_thread(db, where.thread)
             return
-        values: dict[str, Any] = {"topic": topic[0], "thread": thread and thread[0]}
-        yield from (-post for (post,) in db.execute(_SQL["posts_of"], values))
-    elif thread is not None:
-        rows = db.execute(_SQL["posts_of_thread"], {"thread": thread[0]})
-        yield from (-post for (post,) in rows)
+        row = one(db, _WORDS["post_thread"], {"post": parsed[0], "tag": parsed[1]})
+        if row is None:
+            return
+        thread = row[0]
+    if where.topic is None:
+        rows = db.execute(_SQL["posts_of_thread"], {"thread": thread})
     else:
-        root = parse_message_id(where.thread or "")
-        values = {"thread": where.thread, "root": root and root[0]}
-        yield from (seq for (seq,) in db.execute(_SQL["mail_of_thread"], values))
+        topic = parse_topic_id(where.topic)
+        rows = db.execute(_SQL["posts_of"], {"topic": topic and topic[0], "thread": thread})
+    yield from (-post for (post,) in rows)
+
+
+def _mail_of_thread(db: apsw.Connection, thread: str) -> Iterator[int]:
+    parsed = parse_message_id(thread)
+    row = one(db, _WORDS["mail_thread"], {"seq": parsed[0], "tag": parsed[1]}) if parsed else None
+    name = thread if row is None or row[0] is None else str(row[0])
+    root = parse_message_id(name)
+    rows = db.execute(_SQL["mail_of_thread"], {"thread": name, "root": root and root[0]})
+    yield from (seq for (seq,) in rows)
 
 
 def _allowed(db: apsw.Connection, keys: NDArray[np.int64], reader: str | None, where: Where) -> list[int]:
@@ -174,51 +188,6 @@ def _score(
     for key, score in zip(found.keys[places].tolist(), scores.tolist(), strict=True):
         if score > best.get(key, -2.0):
             best[key] = score
-
-
-def _hits(db: apsw.Connection, keys: list[int]) -> dict[int, Hit]:
-    """What is shown of these messages."""
-    hits: dict[int, Hit] = {}
-    mail = dump([key for key in keys if key > 0])
-    for seq, tag, sender, recipients, thread, kind, subject, body, at in db.execute(
-        _SQL["mail_hits"], {"numbers": mail}
-    ):
-        id_ = message_id(seq, tag)
-        hits[seq] = Hit(
-            id=id_,
-            source="mail",
-            topic=None,
-            topic_name=None,
-            seq=seq,
-            sender=sender,
-            recipients=tuple(load(recipients)),
-            thread=thread or id_,
-            kind=kind,
-            subject=subject,
-            body=body,
-            created_at=at,
-            score=0.0,
-        )
-    posts = dump([-key for key in keys if key < 0])
-    for row in db.execute(_SQL["post_hits"], {"numbers": posts}):
-        post, tag, seq, sender, kind, body, at, topic, topic_tag, name, root, root_tag = row
-        id_ = post_id(post, tag)
-        hits[-post] = Hit(
-            id=id_,
-            source="topic",
-            topic=topic_id(topic, topic_tag),
-            topic_name=name,
-            seq=seq,
-            sender=sender,
-            recipients=(),
-            thread=id_ if root is None else post_id(root, root_tag),
-            kind=kind,
-            subject="",
-            body=body,
-            created_at=at,
-            score=0.0,
-        )
-    return hits
 
 
 def _numpy() -> Any:

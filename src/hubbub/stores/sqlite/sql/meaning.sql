@@ -158,7 +158,7 @@ WHERE m.purged_at IS NULL
   AND (:sender IS NULL OR m.sender = :sender)
   AND (:kind IS NULL OR m.kind = :kind)
   AND (:since IS NULL OR m.created_at >= :since)
-  AND (:until IS NULL OR m.created_at < :until);
+  AND (:until IS NULL OR m.created_at <= :until);
 
 -- name: posts_allowed
 -- Which of these are in a topic that is there, and were asked for.
@@ -168,20 +168,7 @@ WHERE t.state IN ('open', 'closed')
   AND (:sender IS NULL OR p.sender = :sender)
   AND (:kind IS NULL OR p.kind = :kind)
   AND (:since IS NULL OR p.created_at >= :since)
-  AND (:until IS NULL OR p.created_at < :until);
-
--- name: mail_hits
--- What is shown of the mail that was found.
-SELECT m.seq, m.tag, m.sender, m.recipients, m.thread, m.kind, m.subject, m.body, m.created_at
-FROM json_each(:numbers) j CROSS JOIN messages m ON m.seq = j.value;
-
--- name: post_hits
--- What is shown of the messages of topics that were found.
-SELECT p.post, p.tag, p.seq, p.sender, p.kind, p.body, p.created_at, t.topic, t.tag, t.name,
-       r.post, r.tag
-FROM json_each(:numbers) j CROSS JOIN posts p ON p.post = j.value
-CROSS JOIN topics t ON t.topic = p.topic
-LEFT JOIN posts r ON r.post = p.thread;
+  AND (:until IS NULL OR p.created_at <= :until);
 
 -- name: kept_of
 -- How many messages have vectors, of one model or of all.
