@@ -49,18 +49,13 @@ def refusal(server: RawServer, tool: str, given: dict[str, Any]) -> dict[str, An
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    *(
-        (tool, {"topic": "nope", **more}, "TOPIC_NOT_FOUND")
-        for tool, more in [
-            ("sync", {}),
-            ("join_topic", {}),
-            ("leave_topic", {}),
-            ("close_topic", {}),
-            ("topic_presence", {}),
-            ("reset_cursor", {"start": 0}),
-            ("search_messages", {"query": "x"}),
-        ]
-    ),
+    ("sync", {"topic": "nope"}, "TOPIC_NOT_FOUND"),
+    ("join_topic", {"topic": "nope"}, "TOPIC_NOT_FOUND"),
+    ("leave_topic", {"topic": "nope"}, "TOPIC_NOT_FOUND"),
+    ("close_topic", {"topic": "nope"}, "TOPIC_NOT_FOUND"),
+    ("topic_presence", {"topic": "nope"}, "TOPIC_NOT_FOUND"),
+    ("reset_cursor", {"topic": "nope", "start": 0}, "TOPIC_NOT_FOUND"),
+    ("search_messages", {"query": "x", "topic": "nope"}, "TOPIC_NOT_FOUND"),
     ("read_thread", {"thread": "#nope"}, "TOPIC_NOT_FOUND"),
     ("read_thread", {"thread": "p1zzzzz"}, "THREAD_NOT_FOUND"),
     ("sync", {"topic": "deleted", "outbox": "x"}, "TOPIC_NOT_FOUND"),
