@@ -167,6 +167,23 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     subprocess.run(["bash", "-c", script], env=env, check=True, timeout=60, capture_output=True)
 
 
+def test_the_python_sample_of_topics_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "scripts.md").read_text(), re.S)[1]
+    monkeypatch.setenv("HUBBUB_BUS", f"sqlite://{tmp_path}/bus.db")
+    with hubbub.connect() as bus:
+        for name in ("builder", "nightly"):
+            bus.agents.register(name)
+        builder, nightly = bus.agents.attach("builder"), bus.agents.attach("nightly")
+        bus.topics.create(builder, "builds")
+        bus.topics.sync(builder, "builds", (bus.topics.post("good morning"),))
+        done = subprocess.run([sys.executable, "-c", sample], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        (report,) = bus.topics.sync(builder, "builds").messages
+        assert report.body == "Nightly build is green."
+        assert done.stdout == f"1 builder: good morning\n{report.id} {report.body}\n"
+        assert bus.topics.sync(nightly, "builds").cursor == 2
+
+
 def test_the_python_sample_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (DOCS / "how-to" / "scripts.md").read_text()
     sample = re.search(r"```python\n(.*?)```", page, re.S)
