@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faces.cli_support import DEADLINE, Answer, Cli, end, small_pipe, wait_until_listening
+from tests.faces.cli_support import DEADLINE, Answer, Cli, ageless, end, small_pipe, wait_until_listening
 from tests.faces.test_cli_holding import BIG, shell
 
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -192,7 +192,7 @@ def test_a_close_ends_the_wait_and_says_why(cli: Cli) -> None:
     cli.run("topic", "close", "review", "--reason", "All is merged.", agent="alice")
     out, err = waiting.communicate(timeout=DEADLINE)
     assert (waiting.returncode, err) == (4, b"")
-    assert out.decode().splitlines()[-1] == "#review was closed by alice just now: All is merged."
+    assert ageless(out.decode()).splitlines()[-1] == "#review was closed by alice AGO: All is merged."
     refused = cli.run("sync", "review", "--post", "late", agent="bob")
     assert (refused.status, refused.code) == (1, "TOPIC_CLOSED")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faces.cli_support import DEADLINE, Cli, end, small_pipe, wait_until_listening
+from tests.faces.cli_support import DEADLINE, Cli, ageless, end, small_pipe, wait_until_listening
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_close_is_told_and_ends_it_when_it_was_the_last(cli: Cli) -> None:
     post(cli, "design")
     watching = Watching(cli, "review", "design")
     cli.run("topic", "close", "review", "--reason", "Merged.", agent="alice")
-    assert watching.line() == "#review was closed by alice just now: Merged."
+    assert ageless(watching.line()) == "#review was closed by alice AGO: Merged."
     post(cli, "design", "still here")
     assert watching.line().endswith("  #design 1  alice: still here")
     cli.run("topic", "delete", "design", "--yes", agent="alice")
