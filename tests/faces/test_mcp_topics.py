@@ -88,6 +88,32 @@ def test_a_list_says_where_to_look(era: str, tmp_path: Path) -> None:
     over_client(bus_at(tmp_path), era, ["alice", "bob"], play)
 
 
+def test_a_long_list_stays_small_enough_to_be_shown(tmp_path: Path) -> None:
+    with RawServer(bus_at(tmp_path), "alice") as alice, hubbub.connect(bus_at(tmp_path)) as bus:
+        for number in range(150):
+            name = f"agent-{number:03}-{'x' * 40}"
+            bus.agents.register(name)
+            topic = f"{number:03} {'é' * 100}"
+            bus.topics.create(bus.agents.attach(name), topic, metadata={"k": "v" * 16_000})
+            bus.topics.join(bus.agents.attach(name), "000 " + "é" * 100)
+        request = alice.call("list_topics", limit=100)
+        alice.send(request)
+        result = alice.answer_to(request)["result"]
+        assert len(result["structuredContent"]["topics"]) == 100
+        assert result["structuredContent"]["total"] == 151
+        for part in (
+            result["content"][0]["text"],
+            json.dumps(result["structuredContent"], ensure_ascii=False),
+        ):
+            assert len(part) < 48_000
+        request = alice.call("topic_presence", topic="000 " + "é" * 100)
+        alice.send(request)
+        result = alice.answer_to(request)["result"]
+        assert "150 members" in result["content"][0]["text"]
+        assert "... and 50 more" in result["content"][0]["text"]
+        assert len(json.dumps(result["structuredContent"], ensure_ascii=False)) < 48_000
+
+
 @both_eras
 def test_joining_leaving_and_replaying(era: str, tmp_path: Path) -> None:
     async def play(alice: Client, bob: Client) -> None:

@@ -133,7 +133,7 @@ def test_a_review_loop_survives_a_crash(era: str, tmp_path: Path) -> None:
 
 async def read_back(carol: Client, request: str) -> None:
     """A third agent, later: finds a remark by search and reads the whole without joining."""
-    (hit,) = (await use(carol, "search_messages", query="tokenizer.py quote"))["hits"]
+    hit = (await use(carol, "search_messages", query="tokenizer.py quote"))["hits"][0]
     assert (hit["topic"], hit["from"], hit["seq"]) == (NAME, "bob", 2)
     whole = await use(carol, "read_thread", thread=hit["topic_id"])
     assert [message["seq"] for message in whole["messages"]] == [1, 2, 3, 4, 5, 6]
