@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubbub.clock import moment
 from hubbub.errors import EXIT_NOTHING, MeaningUnavailable
-from hubbub.faces.cli.commands.ledger import moment
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.render import INDENT, ago, plural
 from hubbub.text import safe_line
