@@ -352,24 +352,26 @@ def test_what_was_said_is_found(era: str, tmp_path: Path) -> None:
             outbox=["The tokenizer in peer_server.py drops it's quotes", "else"],
         )
         mail = await use(alice, "send_message", to="bob", body="The tokenizer again", kind="task")
-        (hit,) = (await use(carol, "search_messages", query="tokenizer"))["hits"]
+        (hit,) = (await use(carol, "search_messages", query="tokenizer", mode="words"))["hits"]
         assert (hit["id"], hit["topic"], hit["seq"]) == (posted["posted"][0]["id"], "parser", 1)
-        both = await use(bob, "search_messages", query="tokenizer")
+        both = await use(bob, "search_messages", query="tokenizer", mode="words")
         assert {hit["id"] for hit in both["hits"]} == {mail["id"], posted["posted"][0]["id"]}
         assert both["total"] == 2
         for scope, id_ in (("mail", mail["id"]), ("topics", posted["posted"][0]["id"])):
-            (hit,) = (await use(bob, "search_messages", query="tokenizer", scope=scope))["hits"]
+            (hit,) = (await use(bob, "search_messages", query="tokenizer", mode="words", scope=scope))["hits"]
             assert hit["id"] == id_
         for query in ("peer_server.py", '"drops it\'s"', "token*", "tokenizer -again"):
-            found = await use(bob, "search_messages", query=query, topic="parser")
+            found = await use(bob, "search_messages", query=query, topic="parser", mode="words")
             assert [hit["seq"] for hit in found["hits"]] == [1], query
-        given = {"query": "tokenizer", "from": "alice", "kind": "task", "since": "1h"}
+        given = {"query": "tokenizer", "mode": "words", "from": "alice", "kind": "task", "since": "1h"}
         assert [hit["id"] for hit in (await use(bob, "search_messages", **given))["hits"]] == [mail["id"]]
-        assert (await use(bob, "search_messages", query="tokenizer", until="1h"))["hits"] == []
-        text = await text_of(bob, "search_messages", query="tokenizer")
+        assert (await use(bob, "search_messages", query="tokenizer", mode="words", until="1h"))["hits"] == []
+        text = await text_of(bob, "search_messages", query="tokenizer", mode="words")
         assert "2 messages found" in text
         assert f"number 1 of topic {hit['topic_id']}" in text
-        assert "0 messages found." in await text_of(bob, "search_messages", query="nowhere")
+        assert "0 messages found." in await text_of(bob, "search_messages", query="nowhere", mode="words")
+        best = (await use(bob, "search_messages", query="the tokenizer"))["hits"][0]
+        assert best["id"] in (mail["id"], posted["posted"][0]["id"])
 
     over_client(bus_at(tmp_path), era, ["alice", "bob", "carol"], play)
 
