@@ -33,7 +33,9 @@ def find(db: apsw.Connection, name: str) -> Row:
         if row is not None and row[1] == parsed[1] and row[3] in ("open", "closed"):
             return row
         if row is not None and row[1] == parsed[1] and row[3] == "deleted":
-            raise TopicNotFound(f"The topic {row[2]} ({name}) was deleted.")
+            raise TopicNotFound(
+                f"The topic {row[2]} ({name}) was deleted.", hint="By whom: hubbub log --event topic_deleted"
+            )
     key = topic_key(name.strip().removeprefix("#"))
     row = one(db, SQL["topic_by_name"], {"name_key": key})
     if row is not None:
