@@ -397,3 +397,12 @@ def test_two_imports_of_one_file_make_one_topic(bus: Bus, tmp_path: Path) -> Non
     assert len(made) + len(errors) == 2
     assert set(made) == {bus.topics.get("again").id}
     assert told(bus, "again") == told(bus, "long")
+
+
+def test_the_sample_of_the_reference_can_be_imported(bus: Bus, tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "reference" / "export-format.md"
+    sample = page.read_text().split("```json\n")[1].split("```")[0]
+    import_file(bus, ADA, saved(tmp_path / "sample.jsonl", sample.encode()))
+    assert [m.sender for m in everything(bus, "parser-fix")] == ["ada", "bob"]
+    fields = [set(line) for line in records(exported(bus, "parser-fix"))]
+    assert fields == [set(line) for line in records(sample.encode())]
