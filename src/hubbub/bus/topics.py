@@ -294,7 +294,10 @@ def place(value: str | int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, str):
-        return 0 if check_word(value, PLACES, "place in a topic") == "start" else LATEST
+        if value not in PLACES:
+            hint = "It is start, latest, or the number of the message to go on after."
+            raise InvalidArgument(f"{ascii(value)[:80]} is not a place in a topic.", hint=hint)
+        return 0 if value == "start" else LATEST
     return checking.number(value, "The place in the topic", 0, 2**62)
 
 
