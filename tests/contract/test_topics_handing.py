@@ -231,6 +231,17 @@ def test_what_comes_again_can_come_in_smaller_portions(world: World) -> None:
     assert world.topics.sync(reader, "build").cursor == 7
 
 
+def test_the_answer_says_that_more_came_back(world: World) -> None:
+    _posted(world, "123")
+    bob = world.seat("bob")
+    for _ in range(3):
+        _handed(world, bob, limit=1)
+    _session_ends(world, bob)
+    reader = world.seat("bob")
+    found = [_handed(world, reader)[0] for _ in range(3)]
+    assert [(bodies(one), one.has_more) for one in found] == [(["1"], True), (["2"], True), (["3"], False)]
+
+
 def test_own_messages_in_a_range_that_comes_again_do_not_come(world: World) -> None:
     ada, bob = world.agent("ada"), world.seat("bob")
     world.topic(ada)
