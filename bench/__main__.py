@@ -15,13 +15,13 @@ from typing import Any
 import apsw
 
 import hubbub
-from bench import commands, kept, mcp, sends, topics, topics_kept, topics_mcp, wake
+from bench import commands, kept, mcp, search, sends, topics, topics_kept, topics_mcp, wake
 from bench.figures import Figure, Result, table
 from bench.programs import programs
 from bench.rows import ROWS, Row, Run, Unmeasurable
 from hubbub.errors import HubbubError
 
-MODULES = (sends, wake, kept, commands, mcp, topics, topics_kept, topics_mcp)
+MODULES = (sends, wake, kept, commands, mcp, topics, topics_kept, topics_mcp, search)
 NAMES = [module.__name__.rpartition(".")[2] for module in MODULES]
 """The rows in the order of the table: each is named as the module that registers it."""
 
@@ -62,7 +62,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         description="Measure this machine's limits and how near Hubbub comes to them.",
         epilog="Rows: " + ", ".join(NAMES),
     )
-    parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer samples: under 40 s")
+    parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer samples: about 90 s")
     parser.add_argument("--only", metavar="NAME,...", help="only these rows")
     parser.add_argument(
         "--json", metavar="FILE", help="also write all figures to FILE (-: only those, printed)"
