@@ -17,12 +17,12 @@ from hubbub.words import cut
 
 SQL = statements("search.sql")
 
-STROKE_TEXTS = 256
-STROKE_CHARACTERS = 256 << 10
+STROKE_TEXTS = 64
+STROKE_CHARACTERS = 64 << 10
 """How much one stroke indexes at most (a single longer message is one stroke). It holds the turn of the
 writers while it writes: 256 messages of 56 words took it 25 ms, of which the sync was the larger part."""
 
-SWEEP_STROKES = 8
+SWEEP_STROKES = 32
 """How many strokes a round of housekeeping makes at most; a search makes those that are still missing."""
 
 BLOCK_BITS = 10
