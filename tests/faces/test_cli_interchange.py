@@ -13,25 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.agent_bus import AgentBusFile
-from tests.faces.cli_support import DEADLINE, Cli, end
+from tests.faces.cli_support import DEADLINE, Cli, end, post
 from tests.faces.test_cli_holding import shell
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path, "alice", "bob")
-
-
-def post(cli: Cli, topic: str, *bodies: str, agent: str = "alice") -> list[str]:
-    """Post to a topic, which is made if it is not there; the ids."""
-    with cli.bus() as bus:
-        actor = bus.agents.attach(agent)
-        bus.topics.create(actor, topic)
-        ids: list[str] = []
-        for start in range(0, len(bodies), 50):
-            outbox = tuple(bus.topics.post(body) for body in bodies[start : start + 50])
-            ids += [posted.id for posted in bus.topics.sync(actor, topic, outbox).posted]
-        return ids
 
 
 def lines_of(text: str) -> list[dict[str, object]]:

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.faces.cli_support import DEADLINE, Answer, Cli, ageless, end, small_pipe, wait_until_listening
+from tests.faces.cli_support import (
+    DEADLINE,
+    Answer,
+    Cli,
+    ageless,
+    end,
+    post,
+    small_pipe,
+    wait_until_listening,
+)
 from tests.faces.test_cli_holding import BIG, shell
 
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -25,13 +34,6 @@ def cli(tmp_path: Path) -> Cli:
     with made.bus() as bus:
         bus.topics.create(bus.agents.attach("alice"), "review")
     return made
-
-
-def post(cli: Cli, *bodies: str, agent: str = "alice") -> list[str]:
-    """Post to the topic; the ids."""
-    with cli.bus() as bus:
-        outbox = tuple(bus.topics.post(body) for body in bodies)
-        return [posted.id for posted in bus.topics.sync(bus.agents.attach(agent), "review", outbox).posted]
 
 
 def place(cli: Cli, agent: str = "bob") -> tuple[int, int]:
@@ -65,7 +67,7 @@ def test_a_sync_posts_reads_and_goes_on_where_it_ended(cli: Cli) -> None:
 
 
 def test_what_is_posted_is_described(cli: Cli) -> None:
-    (first,) = post(cli, "question")
+    (first,) = post(cli, "review", "question")
     words = ["-k", "answer", "--reply-to", first, "--metadata", '{"a": 1}']
     cli.run("sync", "review", "--post", "yes", *words, agent="bob")
     (message,) = cli.run("topic", "read", "review", "--last", "1", "--json").json["messages"]
@@ -97,7 +99,7 @@ def test_a_key_posts_once(cli: Cli) -> None:
 
 
 def test_more_than_fits_into_one_answer(cli: Cli) -> None:
-    post(cli, *[f"n{number}" for number in range(30)])
+    post(cli, "review", *[f"n{number}" for number in range(30)])
     first = cli.run("sync", "review", agent="bob")
     assert first.out.count(" from alice: ") == 20
     assert first.out.endswith("There is more: sync again.\n")
@@ -105,7 +107,7 @@ def test_more_than_fits_into_one_answer(cli: Cli) -> None:
 
 
 def test_the_manual_mode_gives_the_same_until_acknowledged(cli: Cli) -> None:
-    post(cli, "one", "two")
+    post(cli, "review", "one", "two")
     for _ in range(2):
         again = cli.run("sync", "review", "--manual", "--limit", "1", "--json", agent="bob")
         assert (bodies(again), again.json["through"]) == (["one"], 1)
@@ -179,7 +181,7 @@ def test_forty_posts_at_once_are_numbered_one_to_forty(cli: Cli) -> None:
 def test_a_waiter_is_woken_by_a_message(cli: Cli) -> None:
     waiting = cli.start("sync", "review", "--wait", "--json", agent="bob")
     wait_until_listening(waiting)
-    post(cli, "wake up")
+    post(cli, "review", "wake up")
     out, err = waiting.communicate(timeout=DEADLINE)
     assert (waiting.returncode, err) == (0, b"")
     assert b'"wake up"' in out
@@ -218,7 +220,7 @@ def test_ending_a_waiter_loses_nothing_that_comes_after(cli: Cli, number: signal
     out, err = waiting.communicate(timeout=DEADLINE)
     assert status == (-number if number == signal.SIGKILL else 128 + number)
     assert (out, err) == (b"", b"")
-    post(cli, "after")
+    post(cli, "review", "after")
     assert bodies(cli.run("sync", "review", "--json", agent="bob")) == ["after"]
 
 
@@ -236,7 +238,7 @@ def blocked(cli: Cli, *words: str) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def test_a_kill_between_hand_out_and_flush_loses_nothing(cli: Cli) -> None:
-    post(cli, BIG)
+    post(cli, "review", BIG)
     process, reading = blocked(cli)
     assert end(process) == -signal.SIGKILL
     process.communicate(timeout=DEADLINE)
@@ -250,7 +252,7 @@ def test_a_kill_between_hand_out_and_flush_loses_nothing(cli: Cli) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_holding_gives_back(cli: Cli, number: signal.Signals) -> None:
-    post(cli, BIG)
+    post(cli, "review", BIG)
     process, reading = blocked(cli)
     try:
         assert end(process, number) == 128 + number
@@ -262,7 +264,7 @@ def test_a_signal_while_holding_gives_back(cli: Cli, number: signal.Signals) -> 
 
 
 def test_a_reader_that_left_half_way_gets_it_again_marked(cli: Cli) -> None:
-    post(cli, BIG)
+    post(cli, "review", BIG)
     process, reading = blocked(cli)
     os.close(reading)
     _, err = process.communicate(timeout=DEADLINE)
@@ -274,7 +276,7 @@ def test_a_reader_that_left_half_way_gets_it_again_marked(cli: Cli) -> None:
 
 
 def test_a_reader_that_left_before_anything_was_written_costs_no_mark(cli: Cli) -> None:
-    post(cli, BIG)
+    post(cli, "review", BIG)
     reading, writing = os.pipe()
     os.close(reading)
     process = cli.start("sync", "review", agent="bob", stdout=writing)
@@ -287,7 +289,7 @@ def test_a_reader_that_left_before_anything_was_written_costs_no_mark(cli: Cli) 
 @needs_full
 @pytest.mark.parametrize("flag", ["", "--json"])
 def test_a_full_device_loses_nothing_and_tells_what_was_posted(cli: Cli, flag: str) -> None:
-    post(cli, "precious")
+    post(cli, "review", "precious")
     done = shell(cli, f"$H sync review {flag} >/dev/full")
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"No space left" in done.stderr
@@ -301,7 +303,7 @@ def test_a_full_device_loses_nothing_and_tells_what_was_posted(cli: Cli, flag: s
 
 
 def test_a_closed_standard_output_takes_and_posts_nothing(cli: Cli) -> None:
-    post(cli, "precious")
+    post(cli, "review", "precious")
     done = shell(cli, "$H sync review --post mine >&-")
     assert done.returncode == 1
     assert b"Standard output is closed" in done.stderr
@@ -311,24 +313,26 @@ def test_a_closed_standard_output_takes_and_posts_nothing(cli: Cli) -> None:
 
 
 def test_two_readers_of_one_agent_share_without_doubling(cli: Cli) -> None:
-    waiters = [cli.start("sync", "review", "--wait", "60", "--json", agent="bob") for _ in range(2)]
+    words = ["sync", "review", "--wait", "60", "--limit", "1", "--json"]
+    waiters = [cli.start(*words, agent="bob") for _ in range(2)]
     try:
         for waiter in waiters:
             wait_until_listening(waiter)
-        post(cli, "only once")
-        post(cli, "the second")
+        post(cli, "review", "only once")
+        post(cli, "review", "the second")
         outputs = [waiter.communicate(timeout=DEADLINE)[0].decode() for waiter in waiters]
     finally:
         for waiter in waiters:
             end(waiter)
+            waiter.communicate(timeout=DEADLINE)
     assert [sum(body in output for output in outputs) for body in ("only once", "the second")] == [1, 1]
 
 
 def test_an_end_at_any_moment_loses_nothing(cli: Cli) -> None:
     """Readers killed at every stage of their short lives: each message is read at least once."""
     sent = [f"n{number}" for number in range(60)]
-    post(cli, *sent[:40])
-    post(cli, *sent[40:])
+    post(cli, "review", *sent[:40])
+    post(cli, "review", *sent[40:])
     dice = random.Random(7)
     shown = b""
     for _ in range(30):
@@ -348,7 +352,7 @@ def test_an_end_at_any_moment_loses_nothing(cli: Cli) -> None:
 
 
 def test_what_one_prints_another_posts(cli: Cli) -> None:
-    post(cli, "over the pipe")
+    post(cli, "review", "over the pipe")
     done = subprocess.run(
         [
             "bash",

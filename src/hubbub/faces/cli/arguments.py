@@ -270,7 +270,7 @@ def _ack(parser: Parser) -> None:
 
 def _thread(parser: Parser) -> None:
     add = parser.add_argument
-    add("thread", metavar="ID_OR_NAME", help="a thread's name, or any message in it")
+    add("thread", metavar="ID_OR_NAME", help="a thread's name, any message in it, or a topic as #name")
     add("--limit", type=count, metavar="N", help="at most this many (all)")
     add("--after", type=count, default=0, metavar="SEQ", help="go on after this message")
 
@@ -279,6 +279,7 @@ def _log(parser: Parser) -> None:
     add = parser.add_argument
     add("--agent", metavar="NAME", help="only what this agent did or what concerns it")
     add("--message", metavar="ID", help="only this message")
+    add("--topic", type=filled, metavar="TOPIC", help="only this topic: its name or id")
     add(
         "--event",
         dest="events",

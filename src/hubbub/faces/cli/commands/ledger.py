@@ -93,11 +93,10 @@ def _as_dict(event: Event, names: Names) -> dict[str, Any]:
 
 def _wanted(context: Context) -> dict[str, Any]:
     given = context.arguments
-    if given.message is not None:
-        context.bus.mail.message(given.message)  # a mistyped id is an error, not an empty answer
     return {
         "agent": None if given.agent is None else check_name(given.agent),
         "message": given.message,
+        "topic": given.topic,
         "kinds": tuple(check_word(word, EVENTS, "kind of event") for word in given.events),
         "since": None if given.since is None else moment(given.since, context.bus.store.now()),
     }

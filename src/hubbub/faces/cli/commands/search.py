@@ -47,7 +47,8 @@ def search(context: Context) -> int:
 
 
 def _as_dict(found: Results) -> dict[str, Any]:
-    answer: dict[str, Any] = {"hits": [hit_dict(each.hit, each.snippet, each.marks) for each in found.hits]}
+    hits = [hit_dict(each.hit, each.snippet, each.marks, by_meaning=each.by_meaning) for each in found.hits]
+    answer: dict[str, Any] = {"hits": hits}
     answer["total"] = found.total
     answer |= {"capped": True} if found.capped else {}
     answer |= {"not_indexed_yet": found.behind} if found.behind else {}
@@ -75,7 +76,7 @@ def _show_hit(output: Output, found: Result, now: int) -> None:
         others = f" and {len(hit.recipients) - 3} more" if len(hit.recipients) > 3 else ""
         place, whom = "", f" to {', '.join(hit.recipients[:3])}{others}"
     sender = output.styled(safe_line(hit.sender), "bold")
-    about = f"{safe_line(hit.kind)}, {ago(now, hit.created_at)}"
+    about = f"{safe_line(hit.kind)}, {ago(now, hit.created_at)}{', by meaning' if found.by_meaning else ''}"
     output.line(f"{output.styled(hit.id, 'cyan')}{place} from {sender}{whom}: {about}")
     if hit.subject:
         output.line(f"{INDENT}{output.styled('Subject:', 'dim')} {safe_line(hit.subject)}")
