@@ -36,6 +36,8 @@ class Result(NamedTuple):
     """Its text around the best matches, or its beginning."""
     marks: tuple[tuple[int, int], ...] = ()
     """``(start, end)`` of each match in the snippet."""
+    by_meaning: bool = False
+    """Of a search by both: it does not hold the words, but is near in meaning."""
 
 
 class Results(NamedTuple):
@@ -197,7 +199,15 @@ class Search:
         merged = fused(found.hits, near.hits)
         also = len(merged) - len(found.hits)
         both = found._replace(hits=tuple(merged[:limit]), total=found.total + also)
-        return _results(both, parsed, (*of_words, *notes))
+        by_words = {hit.id for hit in found.hits}
+
+        def is_near(hit: Hit) -> bool:
+            if len(by_words) >= FUSED and hit.id not in by_words:  # it may be one of the further ones
+                text = f"{hit.subject}\n{hit.body}"
+                return not all(holds(text, group) for group in parsed.query.groups)
+            return hit.id not in by_words
+
+        return _results(both, parsed, (*of_words, *notes), is_near)
 
     # --- what to search ----------------------------------------------------------------------
 
@@ -230,13 +240,15 @@ class Search:
         )
 
 
-def _results(found: Found, parsed: Parsed, notes: tuple[str, ...]) -> Results:
-    """What was found, with snippets."""
+def _results(
+    found: Found, parsed: Parsed, notes: tuple[str, ...], is_near: Callable[[Hit], bool] = lambda _: False
+) -> Results:
+    """What was found, with snippets; ``is_near`` tells what was found by its meaning only."""
     snipper = Snipper(parsed.query)
     shown = []
     for hit in found.hits:
         snippet = snipper.snippet(hit.body)
-        shown.append(Result(hit, snippet.text, snippet.marks))
+        shown.append(Result(hit, snippet.text, snippet.marks, is_near(hit)))
     return Results(tuple(shown), found.total, found.capped, found.behind, notes)
 
 
