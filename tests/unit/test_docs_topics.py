@@ -223,7 +223,7 @@ def test_the_limits_of_topics_are_those_of_the_code() -> None:
         "the same, on the command line": arguments.COMMAND_LINE_LEASE_SECONDS,
         "characters of the reason for a close": bus_topics.REASON_MAX,
         "seconds that a sync over MCP waits, at most": mail_tools.WAIT_MAX,
-        "topics on a page of the list, at most": bus_topics.PAGE_MAX,
+        "topics on a page of the list, at most (over MCP 100)": bus_topics.PAGE_MAX,
     }
 
 

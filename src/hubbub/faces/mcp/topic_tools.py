@@ -235,8 +235,8 @@ TOPIC_TOOLS = (
     ),
     Tool(
         "sync",
-        "All in one for a topic: post the outbox, get what others posted since your last sync, wait for it "
-        "if there is nothing. Call again while has_more. Joins you if need be. "
+        "All in one for a topic: post the outbox, get what others posted since your last sync, and if there "
+        "is nothing wait up to wait_seconds for it. Call again while has_more. Joins you if need be. "
         "Your next call confirms what you got.",
         {
             "topic": _TOPIC,
