@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hubbub.bus import Bus
-from hubbub.interchange import import_file
+from hubbub.errors import ImportInvalid
+from hubbub.interchange import import_agent_bus, import_file
 from hubbub.interchange.entries import Entry, Facts
 from hubbub.interchange.forms import JsonLines, Markdown
 from hubbub.interchange.reading import Reader
 from hubbub.stores import open_store
 from hubbub.text import safe_text
-from tests.interchange_support import ADA, exported, post, saved, told
+from tests.agent_bus import AgentBusFile
+from tests.interchange_support import ADA, exported, post, records, saved, sealed, told
 
 MEAN = (
     "```",
@@ -155,3 +157,78 @@ def test_what_was_posted_comes_back_from_a_file_the_same(
     assert told(bus, made) == told(bus, topic)
     bus.topics.delete(ADA, made)
     bus.topics.delete(ADA, topic)
+
+
+# --- whatever comes from elsewhere --------------------------------------------------------------------
+
+LINE_FIELDS = [
+    *[(0, field) for field in ("format", "version", "topic", "thread", "after", "count", "exported_at")],
+    *[
+        (2, field)
+        for field in ("id", "seq", "from", "kind", "reply_to", "reply_to_seq", "created_at", "body")
+    ],
+    (2, "metadata"),
+    (2, "end"),
+]
+
+
+@given(st.sampled_from(LINE_FIELDS), JSON | METADATA)
+def test_a_file_is_imported_or_refused_whatever_a_field_holds(place: tuple[int, str], value: Any) -> None:
+    line, field = place
+    lines = records(_page(JsonLines(), [("one", None, "ada"), ("two", None, "bob")], "x"))[:-1]
+    lines[line][field] = value
+    try:
+        read = [
+            message for batch in Reader(io.BytesIO(sealed(lines))).batches() for message in batch.messages
+        ]
+    except ImportInvalid:
+        return
+    assert [message.sender for message in read][:1] == ["ada"]
+    assert len(read) == 2
+
+
+@given(st.lists(st.binary() | st.sampled_from([b"{}\n", b'{"end":true}\n', b"[", b"\xff\n", b"\n"])))
+def test_any_bytes_are_refused_with_a_reason(parts: list[bytes]) -> None:
+    with pytest.raises(ImportInvalid):
+        list(Reader(io.BytesIO(b"".join(parts))).batches())
+
+
+CELL = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text() | st.binary()
+COLUMNS = [
+    *[("messages", name) for name in ("message_id", "topic_id", "seq", "sender", "message_type", "reply_to")],
+    *[
+        ("messages", name)
+        for name in ("content_markdown", "metadata_json", "created_at", "client_message_id")
+    ],
+    *[("topics", name) for name in ("topic_id", "name", "created_at", "status", "closed_at", "close_reason")],
+    *[
+        ("topics", "metadata_json"),
+        ("cursors", "topic_id"),
+        ("cursors", "agent_name"),
+        ("cursors", "last_seq"),
+    ],
+    *[("meta", "value"), ("meta", "key")],
+]
+
+
+@settings(max_examples=max(60, settings.default.max_examples // 4) if settings.default else 60)
+@given(st.sampled_from(COLUMNS), CELL, st.booleans())
+def test_a_database_is_imported_or_refused_whatever_a_cell_holds(
+    bus: Bus, tmp_path_factory: pytest.TempPathFactory, place: tuple[str, str], value: Any, skip: bool
+) -> None:
+    table, column = place
+    file = AgentBusFile(tmp_path_factory.mktemp("cell") / "agent_bus.sqlite")
+    file.topic("a1", "plan")
+    file.message("a1", 1, "one")
+    file.message("a1", 2, "two", reply_to="a1-1")
+    file.cursor("a1", "ada", 1)
+    file.db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 1", (value,))
+    path = str(file.done())
+    before = {topic.id for topic in bus.topics.list(state="all").topics}
+    try:
+        import_agent_bus(bus, ADA, path, skip=skip)
+    except ImportInvalid:
+        assert {topic.id for topic in bus.topics.list(state="all").topics} == before
+    for topic in bus.topics.list(state="all").topics:
+        if topic.id not in before:
+            bus.topics.delete(ADA, topic.id)

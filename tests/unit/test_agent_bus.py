@@ -148,7 +148,7 @@ def test_names_that_clash_or_can_t_be_get_another(bus: Bus, source: AgentBusFile
     }
     assert bus.topics.get("taken-2").metadata == {"agent_bus_name": "taken"}
     assert bus.topics.get("same").metadata is None
-    assert sum("is called" in note for note in report.notes) == 7
+    assert report.notes == ()
 
 
 def test_wanted_topics_by_name_or_id(bus: Bus, source: AgentBusFile) -> None:

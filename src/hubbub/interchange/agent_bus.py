@@ -168,10 +168,6 @@ class _Run:
         yield tuple(batch)
 
     def _note(self, plan: _Plan, made: Topic) -> None:
-        if made.name != plan.topic.name:
-            self._notes.append(
-                f"{safe_line(plan.topic.name, 80)} ({plan.topic.id}) is called {made.name} here."
-            )
         if plan.topic.fault:
             self._notes.append(f"{made.name}: {plan.topic.fault} It was left out.")
         if len(plan.topic.close_reason) > REASON_MAX:
