@@ -33,6 +33,9 @@ AFTER_FAILURE = 300.0
 ANSWER_SECONDS = 60.0
 """How long an answer may take: far beyond what a search over a million vectors needs."""
 
+END_SECONDS = 3.0
+"""How long a child may take to end once its input did: it keeps what it has and gives up its lease."""
+
 
 class Apart:
     """The children of one process."""
@@ -98,6 +101,7 @@ class Apart:
         assert child.stdin is not None
         assert child.stdout is not None
         timer = threading.Timer(ANSWER_SECONDS, child.kill)
+        timer.daemon = True
         timer.start()
         try:
             child.stdin.write(request)
@@ -145,9 +149,11 @@ def _end(child: subprocess.Popen[bytes] | None) -> None:
         if stream is not None:
             with suppress(OSError):
                 stream.close()
-    if child.poll() is None:
+    try:
+        child.wait(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
         child.kill()  # what it had not kept is given out again
-    child.wait()
+        child.wait()
 
 
 def _error(shown: dict[str, Any]) -> HubbubError:

@@ -15,7 +15,6 @@ from hubbub.bus.meaning import Meaning
 from hubbub.errors import HubbubError
 from hubbub.model_search import Where
 from hubbub.stores import open_store
-from hubbub.stores.contract import Store
 
 REST = 60.0
 """Seconds without a question after which the child that answers ends."""
@@ -26,33 +25,38 @@ NICENESS = 10
 
 def main(task: str, url: str) -> int:
     """Do ``index`` or ``answer``; the exit status."""
-    store = open_store(url, create=False)
+    return _index(url) if task == "index" else _answer(url)
+
+
+def _index(url: str) -> int:
+    os.nice(NICENESS)
     try:
-        if task == "index":
-            os.nice(NICENESS)
+        store = open_store(url, create=False)
+        try:
             # Nothing is ever written to it: it becomes readable when it ends.
             Meaning(store).index(stop=lambda: _readable(0.0))
-        else:
-            _answer(store)
+        finally:
+            store.close()
     except HubbubError:
         return 1
-    finally:
-        store.close()
     return 0
 
 
-def _answer(store: Store) -> None:
-    meaning = Meaning(store)
+def _answer(url: str) -> int:
+    meaning: Meaning | None = None
     while _readable(REST):
         line = sys.stdin.buffer.readline()
         if not line:
-            return
+            break
         try:
+            if meaning is None:
+                meaning = Meaning(open_store(url, create=False))
             answer = _one(meaning, json.loads(line))
         except HubbubError as error:
             answer = {"error": error.as_dict()}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+    return 0
 
 
 def _one(meaning: Meaning, asked: dict[str, Any]) -> dict[str, Any]:

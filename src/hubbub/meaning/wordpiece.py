@@ -65,7 +65,7 @@ def _spread(text: str) -> str:
         kind = unicodedata.category(sign)
         if sign in "\t\n\r" or kind == "Zs":
             spread.append(" ")
-        elif kind == "Mn" or kind.startswith("C") or sign == "\ufffd":
+        elif kind in ("Mn", "Cc", "Cf", "Cs", "Co") or sign == "\ufffd":
             continue
         elif _alone(sign, kind):
             spread.append(f" {sign} ")

@@ -35,7 +35,7 @@ TAKES_MAX = 6
 COUNTED_MAX = 1_000
 """Up to how many waiting messages are counted; of more, the numbers say how many there are at most."""
 
-BLOCK_VECTORS = 512
+BLOCK_VECTORS = 256
 """How many vectors a block holds: adding one writes the block anew, and searching reads each."""
 
 _SOURCES = ("mail", "topic")
