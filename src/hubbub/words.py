@@ -9,7 +9,9 @@ part of it that a reader would call a word is found, too.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 ATOM_MAX = 64
@@ -156,30 +158,30 @@ def _with_versions(atoms: list[str]) -> Iterator[str]:
 
 
 _ASCII = {code: chr(code) if chr(code).isalnum() or chr(code) in "+#" else " " for code in range(128)}
-_OTHERS = re.compile(r"[^\x00-\x7f]")
 
 
-def aligned(text: str) -> tuple[str, list[int] | None]:
-    """``text`` with its words as in the index and all else but ``+`` and ``#`` turned into spaces, and the
-    place in ``text`` of each character of it; None where the places are the same.
+class Aligned(NamedTuple):
+    """A text with its words as in the index, in which a place leads back to the text that it is made of."""
+
+    text: str
+    ends: list[int] | None
+    """Where in ``text`` each character of the original ends; None where the places are the same."""
+
+    def place(self, index: int) -> int:
+        """The place in the original of the character at ``index``."""
+        return index if self.ends is None else bisect_right(self.ends, index)
+
+
+def aligned(text: str) -> Aligned:
+    """``text`` with its words as in the index, and all else but ``+`` and ``#`` turned into spaces.
 
     It is made character by character: one that is written as several (a Korean syllable in its parts)
     is not put together.
     """
     if text.isascii():
-        return text.lower().translate(_ASCII), None
-    parts: list[str] = []
-    places: list[int] = []
-    done = 0
-    for other in _OTHERS.finditer(text):
-        start = other.start()
-        parts += (text[done:start].lower().translate(_ASCII), part := _PLACED[other[0]])
-        places += range(done, start)
-        places += [start] * len(part)
-        done = start + 1
-    parts.append(text[done:].lower().translate(_ASCII))
-    places += range(done, len(text))
-    return "".join(parts), places
+        return Aligned(text.lower().translate(_ASCII), None)
+    pieces = list(map(_PLACED.__getitem__, text))
+    return Aligned("".join(pieces), list(accumulate(map(len, pieces))))
 
 
 class _Placed(dict[str, str]):

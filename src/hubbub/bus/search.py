@@ -157,7 +157,7 @@ class Search:
             done, idle = done + step.done, 0 if step.done else idle + 1
             if time.monotonic() > deadline:
                 break
-        return "Search again for the rest."
+        return "Search again for the rest, or have all indexed at once: hubbub search --index"
 
     # --- by meaning --------------------------------------------------------------------------
 
