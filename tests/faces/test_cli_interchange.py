@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,23 @@ def test_a_file_is_whole_and_never_overwritten_unasked(cli: Cli) -> None:
     assert cli.run("export", "nosuch", "-o", "none.md").status == 3
     assert not (cli.folder / "none.md").exists()
     assert cli.run("export", "review", "-o", "no/such/folder.md").code == "EXPORT_FAILED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_leaves_no_half_of_a_file(cli: Cli, number: signal.Signals) -> None:
+    post(cli, "long", *["x" * 2000] * 5000)
+    before = set(os.listdir(cli.folder))
+    process = cli.start("export", "long", "-o", "long.jsonl", agent="bob")
+    end_at = time.monotonic() + DEADLINE
+    while set(os.listdir(cli.folder)) == before:
+        assert process.poll() is None
+        assert time.monotonic() < end_at
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.001)
+    status = end(process, number)
+    process.communicate(timeout=DEADLINE)
+    assert status == 128 + number
+    assert set(os.listdir(cli.folder)) == before
 
 
 def test_a_reader_that_left_ends_an_export_quietly(cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -208,6 +209,31 @@ def test_a_deletion_ends_the_wait(cli: Cli) -> None:
     assert b"[TOPIC_NOT_FOUND]" in err
 
 
+@pytest.mark.parametrize("flag", [[], ["--json"]])
+def test_who_breaks_off_a_wait_is_told_what_was_posted(cli: Cli, flag: list[str]) -> None:
+    waiting = cli.start("sync", "review", "--post", "mine", "--wait", *flag, agent="bob")
+    wait_until_listening(waiting)
+    status = end(waiting, signal.SIGINT)
+    out, err = waiting.communicate(timeout=DEADLINE)
+    assert (status, err) == (130, b"")
+    (posted,) = cli.run("topic", "read", "review", "--json").json["messages"]
+    if flag:
+        assert json.loads(out)["posted"] == [{"id": posted["id"], "seq": 1}]
+    else:
+        assert out.decode() == f"Joined #review.\nPosted {posted['id']} as number 1 in #review.\n"
+
+
+def test_what_was_posted_is_told_once(cli: Cli) -> None:
+    waiting = cli.start("sync", "review", "--post", "mine", "--wait", agent="bob")
+    wait_until_listening(waiting)
+    post(cli, "review", "answer")
+    out, err = waiting.communicate(timeout=DEADLINE)
+    assert (waiting.returncode, err) == (0, b"")
+    assert out.decode().splitlines()[0] == "Joined #review."
+    assert out.count(b"Posted ") == 1
+    assert b"  answer\n" in out
+
+
 def test_a_wait_ends_by_itself(cli: Cli) -> None:
     assert cli.run("sync", "review", "--wait", "0.05", agent="bob").status == 4
 
@@ -294,6 +320,8 @@ def test_a_full_device_loses_nothing_and_tells_what_was_posted(cli: Cli, flag: s
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"No space left" in done.stderr
     assert b"Gave back 1 message: nothing is lost." in done.stderr
+    done = shell(cli, f"$H sync review --manual {flag} >/dev/full")
+    assert (done.returncode, b"Gave back" in done.stderr) == (1, False)
     done = shell(cli, f"$H sync review --post mine {flag} >/dev/full")
     assert b"It was done all the same: Posted p" in done.stderr
     assert b"in #review. Gave back 1 message: nothing is lost." in done.stderr

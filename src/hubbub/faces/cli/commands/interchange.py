@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import ThreadNotFound, TopicExists, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.holding import Signals
 from hubbub.faces.cli.output import ReaderGone
 from hubbub.faces.cli.progress import Progress
 from hubbub.faces.cli.render_topics import name_of
@@ -31,8 +33,10 @@ def export(context: Context) -> int:
     path = given.output or "-"
     form = _form(given.format, path)
     if path != "-":
-        with interchange.output(path, force=given.force) as writer:
+        with Signals() as signals, interchange.output(path, force=given.force) as writer:
+            signals.heed()  # one of them takes the half of a file away
             written = _export(context, writer, form)
+            signals.defer()
         file = os.path.abspath(path)
         answer = {"file": file, "name": written.name, "messages": written.messages, "bytes": written.bytes}
         count = render.plural(written.messages, "message")
@@ -66,7 +70,8 @@ def _export(context: Context, writer: Writer, form: str) -> Exported:
 
     given, bus, name = context.arguments, context.bus, context.arguments.what
     options: dict[str, Any] = {"form": form, "after": given.after, "metadata": given.metadata}
-    with Progress("Exported") as progress:
+    mixed = given.output in (None, "-") and sys.stdout.isatty()  # it would stand between the lines
+    with Progress("Exported", quiet=mixed) as progress:
         options["progress"] = progress
         if parse_post_id(name) is not None:
             topic = bus.topics.message(name).topic
