@@ -473,12 +473,10 @@ class TopicMachine(RuleBasedStateMachine):
             )  # fmt: skip
 
     def _cursor_is_right(self, topic: Topic, member: Member, cursor: int) -> None:
-        """Nothing up to it is left; what lies between it and the first that is left is its own or done."""
-        undone = topic.undone(member)
-        assert not [seq for seq in undone if seq <= cursor]
-        assert cursor <= topic.last_seq
-        if not undone:
-            assert not topic.of_others(member.agent, max(cursor, member.position))
+        """It is the number before the first message of others that is left, but for own ones between."""
+        lowest = next(iter(topic.undone(member)), topic.last_seq + 1)
+        assert cursor < lowest
+        assert not topic.of_others(member.agent, cursor, lowest - 1)
 
     # --- hand-outs -----------------------------------------------------------------------------
 
