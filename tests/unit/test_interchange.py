@@ -24,6 +24,7 @@ from hubbub.errors import (
     TopicNotFound,
 )
 from hubbub.interchange import export_thread, export_topic, import_file, output
+from hubbub.model import MESSAGE_BYTES_CEILING
 from hubbub.stores import open_store
 from hubbub.text import safe_text
 from tests.interchange_support import ADA, BOB, conversation, exported, many, post, records, saved
@@ -143,6 +144,16 @@ def test_memory_is_bounded(bus: Bus) -> None:
         tracemalloc.stop()
     assert nowhere.size > 40_000_000
     assert peak < 12_000_000
+
+
+def test_the_largest_message_that_a_topic_can_hold_comes_back(bus: Bus, tmp_path: Path) -> None:
+    bus.agents.register("bob", max_message_bytes=MESSAGE_BYTES_CEILING)
+    body = "\x01" * (MESSAGE_BYTES_CEILING - 100)  # what takes most room when it is escaped
+    bus.mail.send(ADA, bus.mail.draft("bob", body, subject="large", announce=True))
+    path = saved(tmp_path / "all.jsonl", exported(bus, "#all"))
+    import_file(bus, ADA, path, name="all of then")
+    (message,) = bus.topics.history("all of then").messages
+    assert message.body == f"large\n\n{body}"
 
 
 # --- Markdown ---------------------------------------------------------------------------------------
