@@ -64,6 +64,11 @@ class TopicWorker(Worker):
 # --- the workers -------------------------------------------------------------------------------
 
 
+def _dawdle(chance: random.Random) -> None:
+    """Be slow between an answer and the note of it: that is where a kill is worst."""
+    time.sleep(chance.random() * 0.005)
+
+
 def _note(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -85,6 +90,7 @@ def run_writer(url: str, folder: str, name: str, count: int) -> None:
                 synced = bus.topics.sync(actor, TOPIC, outbox, auto_advance=False, limit=1)
             except BusBusy:
                 continue  # the keys make the retry safe
+            _dawdle(chance)
             lines = [
                 f"{number + more} {one.id} {one.seq} {int(one.repeated)}\n"
                 for more, one in enumerate(synced.posted)
@@ -93,10 +99,14 @@ def run_writer(url: str, folder: str, name: str, count: int) -> None:
             number += size
 
 
-def _write_down(file: int, life: str, messages: tuple[TopicMessage, ...], again: bool) -> None:
+def _write_down(
+    file: int, life: str, messages: tuple[TopicMessage, ...], again: bool, chance: random.Random
+) -> None:
+    _dawdle(chance)
     lines = [f"{life} {one.seq} {one.id} {int(again)}\n" for one in messages]
     os.write(file, "".join(lines).encode())
     os.fsync(file)
+    _dawdle(chance)
 
 
 def run_auto(url: str, folder: str, name: str) -> None:
@@ -117,7 +127,7 @@ def run_auto(url: str, folder: str, name: str) -> None:
                 synced = bus.topics.sync(seat.actor, TOPIC, confirm=pending, wait=5, limit=limit)
             except BusBusy:
                 continue
-            _write_down(file, seat.session, synced.messages, synced.redelivered)
+            _write_down(file, seat.session, synced.messages, synced.redelivered, chance)
             pending = (synced.hand,) if synced.hand else ()
 
 
@@ -131,7 +141,7 @@ def run_pair(url: str, folder: str, name: str) -> None:
                 synced = bus.topics.sync(
                     actor, TOPIC, wait=5, limit=chance.randint(1, 20), lease=PAIR_LEASE_SECONDS
                 )
-                _write_down(file, str(os.getpid()), synced.messages, synced.redelivered)
+                _write_down(file, str(os.getpid()), synced.messages, synced.redelivered, chance)
                 if synced.hand:
                     bus.topics.confirm(actor, (synced.hand,))
             except BusBusy:
@@ -151,7 +161,7 @@ def run_manual(url: str, folder: str, name: str) -> None:
                 )
             except BusBusy:
                 continue
-            _write_down(file, str(os.getpid()), synced.messages, False)
+            _write_down(file, str(os.getpid()), synced.messages, False, chance)
             through = synced.through
 
 
