@@ -47,7 +47,9 @@ def search_messages(caller: Caller, given: dict[str, Any]) -> Answer:
     lines = [f"{total}{count}{':' if results.hits else '.'}", *results.notes]
     lines += [_line(found, now) for found in results.hits]
     if results.hits:
-        lines.append("Read one in its place: read_thread(thread=ID).")
+        lines.append("Read its thread: read_thread(thread=ID).")
+    if any(found.hit.topic is not None for found in results.hits):
+        lines.append("Read on behind it in its topic: read_thread(thread=TOPIC, after=NUMBER).")
     return Answer("\n".join(lines), safe_json(data))
 
 

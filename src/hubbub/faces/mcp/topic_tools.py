@@ -180,7 +180,7 @@ def _synced(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> A
     if synced.topic.closed_by:
         data["closed_by"] = synced.topic.closed_by
     text = render.synced_text(caller, synced, manual=manual, waited=waited)
-    if not synced.messages:
+    if not synced.messages and not synced.posted:
         data["reason"] = text
     return Answer(text, safe_json({"agent": caller.member.seat.agent.name, **data}))
 
