@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, ageless
+from tests.needs import semantic
 
 
 @pytest.fixture
@@ -207,6 +208,24 @@ def test_what_can_not_be_meant(cli: Cli, words: list[str], code: str, status: in
     answer = cli.run("search", *words)
     assert (answer.code, answer.status, answer.out) == (code, status, "")
     assert cli.run("search", *words, "--json").json["error"]["code"] == code
+
+
+# --- by meaning --------------------------------------------------------------------------------------
+
+
+def test_what_was_said_in_other_words(cli: Cli) -> None:
+    semantic()
+    on = {"HUBBUB_SEMANTIC": ""}
+    cli.send("bob", "The car broke down on the motorway.")
+    for words in (["automobile"], ["automobile", "--mode", "meaning"]):
+        answer = cli.run("search", *words, "--json", env=on)
+        assert answer.status == 0, answer.err
+        assert answer.json["hits"][0]["snippet"] == "The car broke down on the motorway."
+    assert ", by meaning\n" in cli.run("search", "automobile", env=on).out
+    assert cli.run("search", "automobile", "--mode", "words", env=on).status == 4
+    assert cli.run("search", "automobile", agent="carol", env=on).out.count("motorway") == 0
+    done = cli.run("search", "--index", "--json", env=on).json
+    assert done["meaning"] == {"done": 5, "behind": 0, "failed": 0}
 
 
 # --- the index and the terminal -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hubbub.clock import to_iso
 from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
 from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.folding import cells, cut
 from hubbub.faces.cli.render import indented
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
@@ -28,8 +29,11 @@ PAGE = 200
 PAGE_BYTES = 4 << 20
 LAST_MAX = 1000
 LOOK_AGAIN_SECONDS = 5.0
-LINE_CHARACTERS = 240
+LINE_CELLS = 240
 """Where a line is cut on something that is no terminal."""
+
+ROOM_MIN = 20
+"""What is shown of a text at least, however long the line is before it."""
 
 TOPIC_EVENTS = (
     "topic_created",
@@ -255,8 +259,8 @@ class Watch:
             indented(line.text, self._output)
         else:
             head = f"{to_iso(line.at)}  {line.where}  {line.sender}{line.kind}: "
-            room = max(20, (self._output.width or LINE_CHARACTERS) - len(head))
-            text = safe_line(line.text[: room + 1], room)
+            room = max(ROOM_MIN, (self._output.width or LINE_CELLS) - cells(head))
+            text = cut(safe_line(line.text[: room + 1]), room)
             self._output.line(f"{_head(line, self._output)}: {text}")
 
 
