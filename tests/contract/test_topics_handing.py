@@ -53,6 +53,32 @@ def test_confirming_again_counts_nothing(world: World) -> None:
     assert world.last_seq() == before
 
 
+def test_hand_outs_that_overlap_are_confirmed_once(world: World) -> None:
+    _posted(world)
+    bob = world.seat("bob")
+    _, whole = _handed(world, bob)
+    world.clock.advance(HANDOUT_MS)
+    world.agents.beat(bob.session or "")
+    _, part = _handed(world, bob, limit=2)
+    assert (part.first, part.last) == (1, 2)
+    # It was handed the first two again, and now confirms all that it ever had.
+    assert world.topics.confirm(bob, (whole, part)) == 2
+    done = [event.detail for event in world.events("topic_confirmed")]
+    assert done == [{"first": 1, "last": 2}, {"first": 3, "last": 5}]
+    assert world.topics.sync(bob, "build").cursor == 5
+
+
+def test_hand_outs_that_overlap_are_given_back_once(world: World) -> None:
+    _posted(world)
+    bob = world.seat("bob")
+    _, whole = _handed(world, bob)
+    world.clock.advance(HANDOUT_MS)
+    world.agents.beat(bob.session or "")
+    _, part = _handed(world, bob, limit=2)
+    assert world.topics.give_back(bob, (part, whole)) == 2
+    assert world.read(bob, "build") + world.read(bob, "build") == list("12345")
+
+
 def test_what_never_was_handed_out_is_not_confirmed(world: World) -> None:
     _posted(world)
     bob = world.seat("bob")

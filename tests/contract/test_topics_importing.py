@@ -12,6 +12,7 @@ from hubbub.model_topics import Imported, Post
 from hubbub.names import topic_id
 from tests.contract.world import World
 
+IMPORT_KEPT_MS = 7 * 86_400_000
 OLD = 1_500_000_000_000
 
 MESSAGES = (
@@ -202,6 +203,23 @@ def test_an_imported_topic_is_used_like_any_other(world: World) -> None:
     (posted,) = world.post(cy, "old", Post("late answer", reply_to=answered))
     assert posted.seq == 5
     assert world.topics.delete(ada, "old").changed
+
+
+def test_an_import_that_nobody_goes_on_with_is_given_up_in_the_end(world: World) -> None:
+    ada = world.agent("ada")
+    _begin(world, ada)
+    world.topics.add_imported(ada, "s", 0, MESSAGES)
+    world.clock.advance(IMPORT_KEPT_MS)
+    assert world.store.sweep("h").posts_removed == 0
+    assert _begin(world, ada) == 4
+    world.clock.advance(IMPORT_KEPT_MS + 1)
+    assert world.store.sweep("h").posts_removed == 4
+    with pytest.raises(NotFound):
+        world.topics.finish_import(ada, "s")
+    assert _begin(world, ada) == 0
+    world.topics.add_imported(ada, "s", 0, MESSAGES)
+    world.topics.finish_import(ada, "s")
+    assert len(world.written("old")) == 4
 
 
 def test_the_maker_of_an_import_is_in_the_ledger(world: World) -> None:

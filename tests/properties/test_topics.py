@@ -504,15 +504,16 @@ class TopicMachine(RuleBasedStateMachine):
                 count += 1
         return count
 
-    @rule(agent=names, seated=st.booleans(), index=indexes)
-    def confirm(self, agent: str, seated: bool, index: int) -> None:
-        """One hand-out, however old."""
+    @rule(agent=names, seated=st.booleans(), index=indexes, several=st.integers(1, 3))
+    def confirm(self, agent: str, seated: bool, index: int, several: int) -> None:
+        """Some hand-outs, however old; some may lie within others."""
         if self.given:
-            _, hand = self.given[-1 - index % min(len(self.given), 5)]
+            place = index % min(len(self.given), 5)
+            hands = [hand for _, hand in self.given[-1 - place :][:several]]
             actor = self._actor(agent, seated)
-            count = self.store.topics.confirm(actor, (hand,))
+            count = self.store.topics.confirm(actor, tuple(hands))
             self._acted(actor)
-            assert count == self._confirmed(actor, [hand])
+            assert count == self._confirmed(actor, hands)
 
     @rule(agent=names, seated=st.booleans(), index=indexes, unseen=st.booleans())
     def give_back(self, agent: str, seated: bool, index: int, unseen: bool) -> None:
