@@ -51,7 +51,6 @@ class Server:
         self._writer = writer
         self._modern = modern
         self._members = Members(bus, agent)
-        self._tool_names = frozenset(tool.name for tool in tools)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}
@@ -227,7 +226,8 @@ class Server:
         self._workers.run(register)
         done.wait(REGISTER_SECONDS)
         member = self._members.current()
-        return instructions(member.seat.agent.name if member else None, self._tool_names)
+        tools = frozenset(definition["name"] for definition in self._definitions)
+        return instructions(member.seat.agent.name if member else None, tools)
 
     def _initialize(self, request: Request) -> dict[str, Any]:
         return {
