@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 import apsw
@@ -26,7 +27,7 @@ SATURATION = 1.2
 LENGTH_WEIGHT = 0.75
 """The usual k1 and b of BM25: how soon more of a word adds nothing, and how much length takes off."""
 
-SAMPLE = 500
+SAMPLE = 200
 """From how many messages that hold a word its frequency is estimated."""
 
 RANGES_MAX = 16
@@ -56,6 +57,9 @@ class _Range(NamedTuple):
     inner_last: int
 
 
+_Match: TypeAlias = tuple[float, int]
+"""The score and the number of one."""
+
 _ALL = (_Range(0, _LAST, 0, _LAST),)
 
 
@@ -68,18 +72,25 @@ def search(core: Core, query: Query, reader: str | None, where: Where, limit: in
             return Found((), 0, False, left)
         sides = _sides(db, reader, where)
         scorer.prepare(db, query, sides)
-        total, capped = 0, False
-        best: list[tuple[float, int, str]] = []
-        for side in sides:
-            rows = _matches(db, query, side, where)
-            capped = capped or len(rows) > RANKED_MAX
-            rows = rows[:RANKED_MAX]
-            total += len(rows)
-            best += [(score, number, side.source) for score, number in heapq.nlargest(limit, rows)]
-        hits = [hit_of(db, source, number, score) for score, number, source in best]
-    found: list[Hit] = [hit for hit in hits if hit is not None]
-    found.sort(key=lambda hit: (-hit.score, -hit.created_at, hit.source, -hit.seq))
-    return Found(tuple(found[:limit]), total, capped, left)
+        ranked, capped = _newest([_matches(db, query, side, where) for side in sides])
+        hits: list[Hit] = []
+        for side, matches in zip(sides, ranked, strict=True):
+            best = heapq.nlargest(limit, matches)
+            found = (hit_of(db, side.source, number, score) for score, number in best)
+            hits += [hit for hit in found if hit is not None]
+    hits.sort(key=lambda hit: (-hit.score, -hit.created_at, hit.source, -hit.seq))
+    return Found(tuple(hits[:limit]), sum(map(len, ranked)), capped, left)
+
+
+def _newest(sides: list[Iterator[_Match]]) -> tuple[list[list[_Match]], bool]:
+    """The newest matches of each side, as many in all as are ranked, and whether there are more. Each side
+    has an equal part; what one does not use is the other's."""
+    taken: list[list[_Match]] = [[] for _ in sides]
+    for part in (RANKED_MAX // max(len(sides), 1), RANKED_MAX):
+        for mine, matches in zip(taken, sides, strict=True):
+            room = min(part - len(mine), RANKED_MAX - sum(map(len, taken)))
+            mine += islice(matches, max(room, 0))
+    return taken, any(next(matches, None) is not None for matches in sides)
 
 
 # --- what to look at ---------------------------------------------------------------------------
@@ -181,16 +192,11 @@ def _times(where: Where) -> dict[str, int | None]:
 # --- matches and their scores ------------------------------------------------------------------
 
 
-def _matches(db: apsw.Connection, query: Query, side: _Side, where: Where) -> list[tuple[float, int]]:
-    """Score and number of the newest matches: one more than are ranked, if there are more."""
-    found: list[tuple[float, int]] = []
+def _matches(db: apsw.Connection, query: Query, side: _Side, where: Where) -> Iterator[_Match]:
+    """The matches, the newest first. Each is looked for when it is asked for."""
     values: dict[str, Any] = {"match": _expression(query, side), **_times(where)}
     for part in _ranges(db, side.source, where):
-        values |= {**part._asdict(), "limit": RANKED_MAX + 1 - len(found)}
-        found += [(score, number) for number, score in db.execute(SQL[side.match], values)]
-        if len(found) > RANKED_MAX:
-            break
-    return found
+        yield from db.execute(SQL[side.match], {**values, **part._asdict()})
 
 
 def _expression(query: Query, side: _Side) -> str:

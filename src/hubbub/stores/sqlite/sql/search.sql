@@ -72,21 +72,21 @@ SELECT thread FROM messages WHERE seq = :seq AND tag = :tag;
 SELECT coalesce(thread, post) FROM posts WHERE post = :post AND tag = :tag;
 
 -- name: match_mail
--- The newest matches among the mail of a range of numbers, each with its score; of a span of time, if one is
--- asked for, which all messages from number inner_first to inner_last are known to be from.
-SELECT rowid, hubbub_score(mail_words) FROM mail_words
+-- The matches among the mail of a range of numbers, the newest first, each with its score; of a span of time,
+-- if one is asked for, which all messages from number inner_first to inner_last are known to be from.
+SELECT hubbub_score(mail_words), rowid FROM mail_words
 WHERE mail_words MATCH :match AND rowid BETWEEN :first AND :last
   AND (:since IS NULL OR rowid BETWEEN :inner_first AND :inner_last
        OR (SELECT created_at FROM messages WHERE seq = mail_words.rowid) BETWEEN :since AND :until)
-ORDER BY rowid DESC LIMIT :limit;
+ORDER BY rowid DESC;
 
 -- name: match_posts
 -- The same among posts.
-SELECT rowid, hubbub_score(post_words) FROM post_words
+SELECT hubbub_score(post_words), rowid FROM post_words
 WHERE post_words MATCH :match AND rowid BETWEEN :first AND :last
   AND (:since IS NULL OR rowid BETWEEN :inner_first AND :inner_last
        OR (SELECT created_at FROM posts WHERE post = post_words.rowid) BETWEEN :since AND :until)
-ORDER BY rowid DESC LIMIT :limit;
+ORDER BY rowid DESC;
 
 -- name: sample_mail
 -- How many of the newest messages hold a word, counted up to a limit, and the oldest of these.
