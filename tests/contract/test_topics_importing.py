@@ -228,3 +228,14 @@ def test_the_maker_of_an_import_is_in_the_ledger(world: World) -> None:
     (event,) = world.events("topic_imported")
     assert (event.actor, event.topic) == ("ada", topic)
     assert topic != topic_id(1, 0)
+
+
+def test_who_registers_under_the_name_of_a_sender_of_then_has_written_it(world: World) -> None:
+    ada = world.agent("ada")
+    _import(world, ada)
+    cy = world.agent("cy")
+    for start, unread in ((1, 2), (0, 2), (3, 0)):
+        assert world.topics.join(cy, "old", start=start).unread == unread
+    world.topics.reset(cy, "old", 0)
+    assert world.read(cy, "old") == ["that", "own"]
+    assert world.unread("cy", "old") == 0
