@@ -268,13 +268,14 @@ def test_all_is_indexed_once_and_the_progress_told(bus: Bus) -> None:
 
 
 def test_a_stop_keeps_what_is_done(bus: Bus) -> None:
-    post(bus, *(f"message number {number}" for number in range(50)))
+    for _ in range(2):
+        post(bus, *(f"message number {number}" for number in range(40)))
     stops = iter([False])
     stopped = bus.search.meaning.index(stop=lambda: next(stops, True))
-    assert 0 < stopped.done < 50
-    assert stopped.done + stopped.behind == 50
+    assert 0 < stopped.done < 80
+    assert stopped.done + stopped.behind == 80
     # Another process need not wait for the lease of one that stopped.
-    assert Meaning(bus.store).index() == (50, 0)
+    assert Meaning(bus.store).index() == (80, 0)
 
 
 def test_a_text_that_can_not_be_embedded_does_not_stop_the_others(bus: Bus, model: Any) -> None:

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 _SQL = statements("meaning.sql")
 _WORDS = statements("search.sql")
 
-FIRST_CHOICE = 500
-"""How many vectors the first step leaves for the second, at first; four times as many each time that the
-reader may see too few of them."""
+FIRST_CHOICE = 1_000
+FIRST_SHARE = 200
+"""How many vectors the first step leaves for the second, at first: so many, or one of so many if that is
+more; and four times as many each time that the reader may see too few of them. Of 5,800 real texts the
+first 0.5 % held 91 % of the ten that were nearest indeed, 1 % held 97 %, and 4 % 99 %."""
 
 ENOUGH = 4
 """The second step is over with so many times the vectors that were asked for."""
@@ -69,7 +71,7 @@ def find(
     wanted /= max(float(np.linalg.norm(wanted)), 1e-12)
     best: dict[int, float] = {}
     seen = begin = 0
-    size = max(FIRST_CHOICE, ENOUGH * limit)
+    size = max(FIRST_CHOICE, len(places) // FIRST_SHARE, ENOUGH * limit)
     while begin < len(places) and (seen < ENOUGH * limit or len(best) < limit):
         part = places[begin : begin + size]
         allowed = _allowed(db, found.keys[part], reader, where)
