@@ -150,6 +150,12 @@ def test_what_can_not_be_meant_posts_nothing(cli: Cli, words: list[str], code: s
     assert cli.run("topic", "show", "review", "--json").json["topic"]["messages"] == 0
 
 
+def test_a_text_without_its_option_is_told_how(cli: Cli) -> None:
+    refused = cli.run("sync", "review", "hello", agent="bob")
+    assert (refused.status, refused.code) == (2, "USAGE")
+    assert "--post TEXT" in refused.err
+
+
 def test_too_large_a_message(cli: Cli) -> None:
     big = cli.run("sync", "review", "--post", "-", agent="bob", stdin=b"x" * (1 << 20) + b"y")
     assert (big.status, big.code) == (2, "MESSAGE_TOO_LARGE")

@@ -209,6 +209,7 @@ def test_reading_history_needs_no_membership_and_moves_nothing(cli: Cli) -> None
     post(cli, "long", *[f"n{number}" for number in range(31, 61)])
     assert numbers(cli, "long") == list(range(11, 61))
     assert numbers(cli, "long", "--last", "3") == [58, 59, 60]
+    assert numbers(cli, "long", "--limit", "3") == [58, 59, 60]
     assert numbers(cli, "long", "--after", "57") == [58, 59, 60]
     assert numbers(cli, "long", "--after", "0", "--limit", "2") == [1, 2]
     assert numbers(cli, "long", "--before", "3") == [1, 2]

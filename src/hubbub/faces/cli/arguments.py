@@ -52,6 +52,8 @@ class Parser(argparse.ArgumentParser):
             option = message.removeprefix("argument ").partition(":")[0].rpartition("/")[2]
             if option.startswith("--"):
                 return f"A value that begins with a dash goes behind =, as in {option}=-x. {otherwise}"
+        if self.prog.endswith(" sync") and message.startswith("unrecognized arguments: "):
+            return f"Put --post before a text: {self.prog} TOPIC --post TEXT"
         taken_for_option = message.startswith("unrecognized arguments: -") or "explicit argument" in message
         texts = {action.dest for action in self._actions} & {"body", "query"}
         if not taken_for_option or not texts:

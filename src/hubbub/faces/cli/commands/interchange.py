@@ -127,7 +127,9 @@ def _import(context: Context, actor: Actor, progress: Progress, form: str) -> Im
             raise
     if given.as_topic is not None:
         raise UsageError("--as-topic goes with an export.", hint="Choose topics with: --topics NAME,...")
-    wanted = None if given.topics is None else [word for word in given.topics.split(",") if word]
+    wanted = (
+        None if given.topics is None else [word.strip() for word in given.topics.split(",") if word.strip()]
+    )
     return interchange.import_agent_bus(
         bus, actor, given.file, topics=wanted, skip=given.skip, progress=progress
     )

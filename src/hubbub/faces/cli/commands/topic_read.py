@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hubbub.errors import InvalidArgument
 from hubbub.faces.cli import render_topics
 from hubbub.faces.cli.render_topics import name_of
-from hubbub.faces.cli.topic_arguments import READ_LAST
+from hubbub.faces.cli.topic_arguments import READ_LAST, READ_LIMIT
 from hubbub.wire import topic_message_dict
 
 if TYPE_CHECKING:
@@ -32,18 +32,19 @@ def read(context: Context) -> int:
     """Show messages of a topic; no membership is needed and no cursor moves."""
     given = context.arguments
     if given.last is not None or (given.after is None and given.thread is None):
+        count = READ_LAST if given.limit is None else given.limit
         found = context.bus.topics.history(
             given.topic,
             after=given.after or 0,
             before=given.before,
             newest=True,
             thread=given.thread,
-            limit=READ_LAST if given.last is None else given.last,
+            limit=count if given.last is None else given.last,
         )
         earlier = given.after is None and given.thread is None
         return show(context, Part(found.topic, list(found.messages)), earlier=earlier)
-    after, thread = given.after or 0, given.thread
-    return show(context, part(context, given.topic, after, given.before, thread, given.limit))
+    limit = READ_LIMIT if given.limit is None else given.limit
+    return show(context, part(context, given.topic, given.after or 0, given.before, given.thread, limit))
 
 
 def part(context: Context, name: str, after: int, before: int | None, thread: str | None, limit: int) -> Part:

@@ -202,7 +202,7 @@ class Watch:
                 self._tell(topic, "created")
             topic = self._show_posts(id_)
         except TopicNotFound:
-            if "topic_deleted" in happened:
+            if "topic_deleted" in happened and id_ in self._names:  # else an import that was given up
                 self._tell_deleted(id_)
             return
         before, self._names[id_] = self._names.get(id_, topic.name), topic.name
