@@ -123,7 +123,7 @@ class TopicNotFound(NotFound):
     """No topic has this name or id, or it was deleted."""
 
     code = "TOPIC_NOT_FOUND"
-    default_hint = "Look for it with list_topics, or: hubbub topic list"
+    default_hint = "See list_topics, or hubbub topic list; make it with create_topic, or hubbub topic create."
 
 
 class ReplyNotFound(NotFound):
