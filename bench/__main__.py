@@ -15,13 +15,14 @@ from typing import Any
 import apsw
 
 import hubbub
-from bench import commands, kept, mcp, sends, wake
+from bench import commands, kept, mcp, meaning, search, sends, topics, topics_kept, topics_mcp, wake
 from bench.figures import Figure, Result, table
 from bench.programs import programs
 from bench.rows import ROWS, Row, Run, Unmeasurable
 from hubbub.errors import HubbubError
 
-NAMES = [module.__name__.rpartition(".")[2] for module in (sends, wake, kept, commands, mcp)]
+MODULES = (sends, wake, kept, commands, mcp, topics, topics_kept, topics_mcp, search, meaning)
+NAMES = [module.__name__.rpartition(".")[2] for module in MODULES]
 """The rows in the order of the table: each is named as the module that registers it."""
 
 
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     results = []
     with tempfile.TemporaryDirectory(prefix=".hubbub-bench-", dir=options.folder) as folder:
         for name in options.only:
-            results.append(_measure(ROWS[name], os.path.abspath(folder), options.quick))
+            results.append(_measure(ROWS[name], os.path.abspath(folder), options.quick, options.peers))
     report = {
         "machine": machine,
         "quick": options.quick,
@@ -61,10 +62,17 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         description="Measure this machine's limits and how near Hubbub comes to them.",
         epilog="Rows: " + ", ".join(NAMES),
     )
-    parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer samples: under 40 s")
+    parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer samples: about 90 s")
     parser.add_argument("--only", metavar="NAME,...", help="only these rows")
     parser.add_argument(
         "--json", metavar="FILE", help="also write all figures to FILE (-: only those, printed)"
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        const="",
+        metavar="PYTHON",
+        help="install other programs for the run and measure them, too (PYTHON: what to install them for)",
     )
     parser.add_argument(
         "--folder", default=os.getcwd(), help="where to put the temporary files: on the disk to measure"
@@ -79,7 +87,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measure(row: Row, folder: str, quick: bool) -> Result:
+def _measure(row: Row, folder: str, quick: bool, peers: str | None) -> Result:
     start = time.monotonic()
     figures: list[Figure] = []
     trouble = ""
@@ -88,7 +96,7 @@ def _measure(row: Row, folder: str, quick: bool) -> Result:
         print(f"[{time.monotonic() - start:5.1f} s] {row.name}: {text}", file=sys.stderr, flush=True)
 
     try:
-        row.measure(Run(folder, quick, say, figures.append))
+        row.measure(Run(folder, quick, say, figures.append, peers))
     except (Unmeasurable, HubbubError, OSError) as error:
         trouble = f"{error}"
         say(f"not measured: {trouble}")

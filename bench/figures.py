@@ -22,10 +22,10 @@ class Figure(NamedTuple):
     what: str
     value: float
     unit: str
-    """``/s``, ``ms`` or ``MiB``."""
+    """``/s``, ``ms``, ``MiB``, ``KiB`` or ``%``."""
     limit: float | None = None
     limit_what: str = ""
-    """What the limit is a measurement of."""
+    """What the limit is a measurement of; for some figures, what else was measured in the same run."""
     expected: Expected | None = None
     note: str = ""
 
@@ -80,7 +80,7 @@ def percentile(samples: Sequence[float], share: float) -> float:
 
 def table(results: Sequence[Result]) -> str:
     """All figures as one Markdown table, aligned for a terminal, and what could not be measured."""
-    lines = [("row", "measured", "value", "machine's limit", "ratio", "expected", "met")]
+    lines = [("row", "measured", "value", "beside it", "ratio", "expected", "met")]
     for result in results:
         for figure in result.figures:
             lines.append(

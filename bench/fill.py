@@ -36,7 +36,7 @@ def fill(path: str, count: int, state: str) -> None:
     Raises:
         Unmeasurable: the bus itself finds the result faulty (small ones are checked), or there is no room.
     """
-    _refuse_full_disk(path, count)
+    refuse_full_disk(path, count)
     with hubbub.connect("sqlite://" + path) as bus:
         bus.agents.register(READER, inbox_limit=10_000_000)
         bus.agents.register(WRITER)
@@ -96,11 +96,12 @@ def _check(path: str, count: int, state: str) -> None:
             raise Unmeasurable(f"the filled bus is faulty: {problems[0].what}")
 
 
-def _refuse_full_disk(path: str, count: int) -> None:
+def refuse_full_disk(path: str, count: int) -> None:
+    """Raise Unmeasurable when there is no room for so many messages."""
     needed = count * 1500 + (64 << 20)
     place = os.statvfs(os.path.dirname(path))
     if place.f_bavail * place.f_frsize < needed:
         raise Unmeasurable(f"{needed >> 20} MiB of free disk space are needed to keep {count:,} messages")
 
 
-__all__ = ["READER", "WRITER", "fill"]
+__all__ = ["READER", "WRITER", "fill", "refuse_full_disk"]

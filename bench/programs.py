@@ -27,8 +27,12 @@ def programs() -> list[Program]:
 
 
 def environment(path: str, agent: str) -> dict[str, str]:
-    """This process's environment, but that the bus and the agent are set for the run."""
+    """This process's environment, but that the bus and the agent are set for the run.
+
+    Compiled modules may be written, as where it is installed: else each start would compile them anew.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**kept, "HUBBUB_BUS": "sqlite://" + path, "HUBBUB_AGENT": agent}
 
 

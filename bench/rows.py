@@ -25,6 +25,8 @@ class Run(NamedTuple):
     say: Callable[[str], None]
     keep: Callable[[Figure], None]
     """Takes a figure as soon as it is known, so that a later failure does not lose it."""
+    peers: str | None = None
+    """Other programs are measured, too: with this interpreter, or an empty string for one that is found."""
 
     def pick(self, quick: int, full: int) -> int:
         """One of two numbers, by how thorough the run is."""

@@ -160,6 +160,24 @@ def failure(answer: dict[str, Any]) -> str:
     return " ".join(part.get("text", "") for part in result.get("content", []))[:200] or "no text"
 
 
+def ready(talks: Sequence[Talk], seconds: float = ANSWER_SECONDS) -> list[tuple[Talk, int]]:
+    """Wait until one of the servers has answered something: which, and the numbers of the answers.
+
+    Raises:
+        Unmeasurable: none has in time.
+    """
+    found: list[tuple[Talk, int]] = []
+    with selectors.DefaultSelector() as selector:
+        for talk in talks:
+            selector.register(talk.descriptor, selectors.EVENT_READ, talk)
+        while not found:
+            keys = selector.select(seconds)
+            if not keys:
+                raise Unmeasurable(f"none of {len(talks)} servers answered within {seconds:g} s")
+            found = [(key.data, number) for key, _ in keys for number in key.data.read()]
+    return found
+
+
 class Calls(NamedTuple):
     """What several servers answered to one caller each, who calls again at once."""
 

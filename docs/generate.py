@@ -13,9 +13,9 @@ from typing import Any
 from hubbub import errors
 from hubbub.faces.cli import catalogue, failures
 from hubbub.faces.cli.arguments import build_parser
-from hubbub.faces.mcp.resources import RESOURCES
+from hubbub.faces.mcp.resources import RESOURCES, TEMPLATES
 from hubbub.faces.mcp.tools import Tool
-from hubbub.faces.mcp.toolsets import TOOLSETS
+from hubbub.faces.mcp.toolsets import ALL_TOOLS, TOOLSETS
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference")
 _GLOBAL = (("--bus",), ("--as",), ("--json",), ("--no-color",))
@@ -48,8 +48,17 @@ TOOLS_INTRODUCTION = """
 
 - A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress
   token, obeys cancellation at once, and holds up no other call.
-- What one `receive_messages` handed out is settled by the first call that the client began after it
-  had the answer. A cancelled call gives back what it took. `ack="explicit"` turns this off.
+- What one `receive_messages` or `sync` handed out is settled by the first call that the client began
+  after it had the answer. A cancelled call gives back what it took, and what a server that was killed
+  had handed out comes again, marked. `ack="explicit"` of `receive_messages` and `auto_advance=false` of
+  `sync` turn this off.
+- `--tools` picks toolsets, with commas between; without it all are offered. The order is fixed.
+- `outbox` of `sync` takes a list of messages; one object, a plain text, and either written as JSON text
+  are taken for what they can only mean.
+- A topic is named by its name, with or without `#`, or its id. `read_thread` takes a topic as `#NAME` or
+  by its id, and a message's id for the thread of replies that it is in. A topic is read from its start,
+  from `after`, back from `before`, or with `newest` from its end.
+- An answer that brings nothing says in which of the ten topics that were active last something is unread.
 - `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
 - Results carry a text and the same as `structuredContent`, always an object. Bodies stand between
   marks that their writers could not know, control characters are replaced, long lines are broken, and
@@ -83,11 +92,15 @@ def _is_error(value: object) -> bool:
 def tools_page() -> str:
     """Every tool and resource of the MCP server."""
     lines = ["# Tools over MCP", "", NOTE.rstrip(), "", *TOOLS_INTRODUCTION.strip().splitlines(), ""]
-    for tools in TOOLSETS.values():
-        for tool in tools:
-            lines += _tool(tool)
+    lines += ["| toolset | tools |", "|---|---|"]
+    for name, tools in TOOLSETS.items():
+        lines.append(f"| `{name}` | {', '.join(f'`{tool.name}`' for tool in tools)} |")
+    lines.append("")
+    for tool in ALL_TOOLS:
+        lines += _tool(tool)
     lines += ["## Resources", "", "Read without a tool call; changes are told to clients that subscribe.", ""]
     lines += [f"- `{resource['uri']}`: {resource['description']}" for resource in RESOURCES]
+    lines += [f"- `{template['uriTemplate']}`: {template['description']}" for template in TEMPLATES]
     return "\n".join(lines) + "\n"
 
 
@@ -96,15 +109,25 @@ def _tool(tool: Tool) -> list[str]:
     if tool.parameters:
         lines += ["| argument | type | |", "|---|---|---|"]
     for name, schema in tool.parameters.items():
-        notes = [schema.get("description", "")]
-        if "enum" in schema:
-            notes.append("one of " + ", ".join(f"`{word}`" for word in schema["enum"]))
-        for limit in ("minimum", "maximum"):
-            if limit in schema:
-                notes.append(f"{limit} {schema[limit]:g}")
-        needed = " (required)" if name in tool.required else ""
-        lines.append(f"| `{name}`{needed} | {schema['type']} | {'; '.join(note for note in notes if note)} |")
+        lines.append(_field(name, schema, name in tool.required))
+        for inner, inner_schema in schema.get("items", {}).get("properties", {}).items():
+            lines.append(_field(f"{name}[].{inner}", inner_schema, inner in schema["items"]["required"]))
     return [*lines, ""]
+
+
+def _field(name: str, schema: dict[str, Any], required: bool) -> str:
+    notes = [schema.get("description", "")]
+    if "enum" in schema:
+        notes.append("one of " + ", ".join(f"`{word}`" for word in schema["enum"]))
+    limits = {
+        "minimum": "minimum",
+        "maximum": "maximum",
+        "maxLength": "characters up to",
+        "maxItems": "up to",
+    }
+    notes += [f"{words} {int(schema[limit]):,}" for limit, words in limits.items() if limit in schema]
+    needed = " (required)" if required else ""
+    return f"| `{name}`{needed} | {schema['type']} | {'; '.join(note for note in notes if note)} |"
 
 
 def commands_page() -> str:

@@ -31,3 +31,11 @@ def client(name: str) -> str:
     if found is None:
         missing(f"the client {name}", "make clients")
     return found
+
+
+def semantic() -> None:
+    """The extra for search by meaning."""
+    from hubbub.meaning import available
+
+    if not available():
+        missing("the extra hubbub[semantic]", "pip install 'hubbub[semantic]'")

@@ -123,7 +123,7 @@ class TopicNotFound(NotFound):
     """No topic has this name or id, or it was deleted."""
 
     code = "TOPIC_NOT_FOUND"
-    default_hint = "Look for it with list_topics, or: hubbub topic list"
+    default_hint = "See list_topics, or hubbub topic list; make it with create_topic, or hubbub topic create."
 
 
 class ReplyNotFound(NotFound):
@@ -260,7 +260,7 @@ class TopicFixed(HubbubError):
 
 
 class CursorOutOfRange(InvalidArgument):
-    """A place in a topic lies behind its last message."""
+    """A place in a topic lies after its last message."""
 
     code = "CURSOR_OUT_OF_RANGE"
 
@@ -281,7 +281,7 @@ class MeaningUnavailable(HubbubError):
     """Search by meaning needs an extra that is not installed."""
 
     code = "MEANING_UNAVAILABLE"
-    default_hint = "Install it: pip install 'hubbub[semantic]'. Search by words works without."
+    default_hint = "From the project's folder: pip install '.[semantic]'. Search by words works without."
 
 
 class TooManyCalls(HubbubError):

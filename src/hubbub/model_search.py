@@ -11,6 +11,14 @@ SEARCH_MAX = 100
 """How many hits one search gives at most."""
 
 
+TEXT_MAX = 64_000
+"""How many characters of a message get vectors. A log of a megabyte would take minutes; search by words
+finds what stands behind."""
+
+FAILED_TRIES = 3
+"""After so many tries to get a message's vectors it is passed over."""
+
+
 class Where(NamedTuple):
     """Which messages to search. None is no limit."""
 
@@ -75,6 +83,7 @@ class Text(NamedTuple):
     number: int
     """With ``source``: which message, in the store's own terms."""
     text: str
+    """Subject and body, :data:`TEXT_MAX` characters at most."""
 
 
 class Vectors(NamedTuple):
@@ -84,3 +93,14 @@ class Vectors(NamedTuple):
     number: int
     vectors: tuple[bytes, ...]
     """Each a row of signed bytes."""
+
+
+class Failed(NamedTuple):
+    """A message whose vectors could not be had, and which is passed over."""
+
+    id: str
+    source: str
+    tries: int
+    cause: str
+    at: int
+    """When it was tried last."""

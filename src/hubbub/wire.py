@@ -252,10 +252,13 @@ def synced_dict(synced: Synced) -> dict[str, Any]:
     return shown
 
 
-def hit_dict(hit: Hit, snippet: str, marks: tuple[tuple[int, int], ...] = ()) -> dict[str, Any]:
+def hit_dict(
+    hit: Hit, snippet: str, marks: tuple[tuple[int, int], ...] = (), *, by_meaning: bool = False
+) -> dict[str, Any]:
     """One message that a search found: a stretch of its text instead of the whole.
 
-    ``marks`` are the places in ``snippet`` that match, each from a first character to one behind the last.
+    ``marks`` are the places in ``snippet`` that match, each from a first character to one behind the last;
+    ``by_meaning`` says that it was found by its meaning, not its words.
     """
     in_topic = hit.topic is not None
     shown = _lean(
@@ -275,5 +278,7 @@ def hit_dict(hit: Hit, snippet: str, marks: tuple[tuple[int, int], ...] = ()) ->
     shown["snippet"] = snippet
     if marks:
         shown["marks"] = [list(mark) for mark in marks]
+    if by_meaning:
+        shown["by_meaning"] = True
     shown["score"] = round(hit.score, 4)
     return shown

@@ -21,7 +21,7 @@ def test_a_round_does_all_that_fell_due(world: World) -> None:
     world.take(bob)
     expiring = world.send(ada, "bob", ttl_ms=1000).id
     world.clock.advance(LEASE_MS)
-    assert world.store.sweep("h") == Swept(True, 1, 1, 1, 0)
+    assert world.store.sweep("h") == Swept(True, 1, 1, 1, 0, indexed=2)
     assert world.state("bob", leased) == "queued"
     assert world.state("bob", expiring) == "dead"
     assert world.agents.sessions() == []

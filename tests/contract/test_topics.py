@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from hubbub.errors import IdempotencyMismatch, NotFound, TopicExists, TopicNotFound
+from hubbub.model import Actor
 from hubbub.model_topics import EVERYBODY
 from hubbub.names import parse_topic_id
+from hubbub.stores import open_store
+from tests.contract.conftest import Place
 from tests.contract.world import World
 
 
@@ -91,6 +96,30 @@ def test_without_a_name_it_is_called_by_its_id(world: World) -> None:
     assert (one.created, other.created) == (True, True)
     assert one.topic.name == one.topic.id != other.topic.id
     assert world.topics.get(one.topic.id).id == one.topic.id
+
+
+def test_many_that_make_a_topic_at_once_make_one(world: World, place: Place) -> None:
+    names = [f"a{number}" for number in range(6)]
+    world.agents_named(*names)
+    start, made = threading.Barrier(6), list[tuple[str, bool]]()
+
+    def work(name: str) -> None:
+        store = open_store(place.url, clock=place.clock)
+        try:
+            start.wait(20)
+            found = store.topics.create(Actor(name), "build")
+            made.append((found.topic.id, found.created))
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len({id_ for id_, _ in made}) == 1
+    assert sorted(created for _, created in made) == [False] * 5 + [True]
+    assert {one.agent for one in world.topics.members("build")} == set(names)
 
 
 def test_a_repeated_create_gives_the_first_answer(world: World) -> None:

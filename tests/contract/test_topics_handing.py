@@ -53,6 +53,32 @@ def test_confirming_again_counts_nothing(world: World) -> None:
     assert world.last_seq() == before
 
 
+def test_hand_outs_that_overlap_are_confirmed_once(world: World) -> None:
+    _posted(world)
+    bob = world.seat("bob")
+    _, whole = _handed(world, bob)
+    world.clock.advance(HANDOUT_MS)
+    world.agents.beat(bob.session or "")
+    _, part = _handed(world, bob, limit=2)
+    assert (part.first, part.last) == (1, 2)
+    # It was handed the first two again, and now confirms all that it ever had.
+    assert world.topics.confirm(bob, (whole, part)) == 2
+    done = [event.detail for event in world.events("topic_confirmed")]
+    assert done == [{"first": 1, "last": 2}, {"first": 3, "last": 5}]
+    assert world.topics.sync(bob, "build").cursor == 5
+
+
+def test_hand_outs_that_overlap_are_given_back_once(world: World) -> None:
+    _posted(world)
+    bob = world.seat("bob")
+    _, whole = _handed(world, bob)
+    world.clock.advance(HANDOUT_MS)
+    world.agents.beat(bob.session or "")
+    _, part = _handed(world, bob, limit=2)
+    assert world.topics.give_back(bob, (part, whole)) == 2
+    assert world.read(bob, "build") + world.read(bob, "build") == list("12345")
+
+
 def test_what_never_was_handed_out_is_not_confirmed(world: World) -> None:
     _posted(world)
     bob = world.seat("bob")
@@ -229,6 +255,17 @@ def test_what_comes_again_can_come_in_smaller_portions(world: World) -> None:
     assert (bodies(rest), rest.redelivered) == (["2"], True)
     assert world.topics.confirm(reader, (hand, other)) == 2
     assert world.topics.sync(reader, "build").cursor == 7
+
+
+def test_the_answer_says_that_more_came_back(world: World) -> None:
+    _posted(world, "123")
+    bob = world.seat("bob")
+    for _ in range(3):
+        _handed(world, bob, limit=1)
+    _session_ends(world, bob)
+    reader = world.seat("bob")
+    found = [_handed(world, reader)[0] for _ in range(3)]
+    assert [(bodies(one), one.has_more) for one in found] == [(["1"], True), (["2"], True), (["3"], False)]
 
 
 def test_own_messages_in_a_range_that_comes_again_do_not_come(world: World) -> None:

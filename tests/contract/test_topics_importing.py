@@ -12,6 +12,7 @@ from hubbub.model_topics import Imported, Post
 from hubbub.names import topic_id
 from tests.contract.world import World
 
+IMPORT_KEPT_MS = 7 * 86_400_000
 OLD = 1_500_000_000_000
 
 MESSAGES = (
@@ -204,9 +205,37 @@ def test_an_imported_topic_is_used_like_any_other(world: World) -> None:
     assert world.topics.delete(ada, "old").changed
 
 
+def test_an_import_that_nobody_goes_on_with_is_given_up_in_the_end(world: World) -> None:
+    ada = world.agent("ada")
+    _begin(world, ada)
+    world.topics.add_imported(ada, "s", 0, MESSAGES)
+    world.clock.advance(IMPORT_KEPT_MS)
+    assert world.store.sweep("h").posts_removed == 0
+    assert _begin(world, ada) == 4
+    world.clock.advance(IMPORT_KEPT_MS + 1)
+    assert world.store.sweep("h").posts_removed == 4
+    with pytest.raises(NotFound):
+        world.topics.finish_import(ada, "s")
+    assert _begin(world, ada) == 0
+    world.topics.add_imported(ada, "s", 0, MESSAGES)
+    world.topics.finish_import(ada, "s")
+    assert len(world.written("old")) == 4
+
+
 def test_the_maker_of_an_import_is_in_the_ledger(world: World) -> None:
     ada = world.agent("ada")
     topic = _import(world, ada)
     (event,) = world.events("topic_imported")
     assert (event.actor, event.topic) == ("ada", topic)
     assert topic != topic_id(1, 0)
+
+
+def test_who_registers_under_the_name_of_a_sender_of_then_has_written_it(world: World) -> None:
+    ada = world.agent("ada")
+    _import(world, ada)
+    cy = world.agent("cy")
+    for start, unread in ((1, 2), (0, 2), (3, 0)):
+        assert world.topics.join(cy, "old", start=start).unread == unread
+    world.topics.reset(cy, "old", 0)
+    assert world.read(cy, "old") == ["that", "own"]
+    assert world.unread("cy", "old") == 0

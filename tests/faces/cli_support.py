@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import IO, Any
 import hubbub
 from hubbub.bus import Bus
 from hubbub.clock import ManualClock, SystemClock
+from hubbub.model_topics import OUTBOX_MAX
 from hubbub.stores import open_store
 
 DEADLINE = 30.0
@@ -142,6 +144,23 @@ class Cli:
                 left = end - time.monotonic()
                 assert left > 0, f"{id_} is not {state} after {DEADLINE} s"
                 bell.wait(min(left, 1.0))
+
+
+def post(cli: Cli, topic: str, *bodies: str, agent: str = "alice") -> list[str]:
+    """Post to a topic, which is made if it is not there; the ids. Without the command line: it is quick."""
+    with cli.bus() as bus:
+        actor = bus.agents.attach(agent)
+        bus.topics.create(actor, topic)
+        ids: list[str] = []
+        for start in range(0, len(bodies), OUTBOX_MAX):
+            outbox = tuple(bus.topics.post(body) for body in bodies[start : start + OUTBOX_MAX])
+            ids += [posted.id for posted in bus.topics.sync(actor, topic, outbox).posted]
+        return ids
+
+
+def ageless(text: str) -> str:
+    """``text`` with every ``just now`` and ``3 s ago`` as ``AGO``: how long a test takes is no matter."""
+    return re.sub(r"\b(just now|\d+ (ms|s|min) ago)", "AGO", text)
 
 
 def small_pipe() -> tuple[int, int]:

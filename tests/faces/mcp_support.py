@@ -170,6 +170,12 @@ class RawServer:
             if message.get("id") == request["id"] and "method" not in message:
                 return message
 
+    def read_answers(self, requests: list[dict[str, Any]]) -> None:
+        """Read on until all of these are answered, in whatever order."""
+        waiting = {request["id"] for request in requests}
+        while waiting:
+            waiting.discard(self.read().get("id"))
+
     def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request; its whole answer."""
         request = self.request(method, params)

@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
+from hubbub.faces.cli.arguments import parse
 from tests.faces.cli_support import Answer, Cli
 
 NOBODY = 65534
@@ -357,6 +358,28 @@ def test_a_body_that_begins_with_a_dash(cli: Cli) -> None:
     assert "--" not in cli.run("send", "bob", "x", "extra", agent="alice").err.replace("--help", "")
     assert cli.run("send", "bob", "--", "-hello", agent="alice").status == 0
     assert cli.run("receive", "--json", agent="bob").json["messages"][0]["body"] == "-hello"
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["send", "--", "bob", "-x"], {"to": "bob", "body": "-x"}),
+        (["send", "bob", "--json", "--", "-x"], {"to": "bob", "body": "-x", "json": True}),
+        (["search", "--", "crash", "-fixed"], {"query": ["crash", "-fixed"]}),
+        (["search", "--", "-fixed", "crash"], {"query": ["-fixed", "crash"]}),
+        (["search", "crash", "--topic", "t", "--", "-fixed", "--json"], {"topic": "t", "json": False}),
+        (["topic delete", "--", "-x"], {"topic": "-x"}),
+    ],
+)
+def test_words_behind_two_dashes_are_no_options(words: list[str], values: dict[str, object]) -> None:
+    given = vars(parse(words[0], words[1:], lambda _: None))
+    assert {name: given[name] for name in values} == values
+
+
+def test_a_value_that_begins_with_a_dash(cli: Cli) -> None:
+    refused = cli.run("sync", "review", "--post", "-x", agent="alice")
+    assert (refused.status, refused.code) == (2, "USAGE")
+    assert "--post=-x" in refused.err
 
 
 BUSLESS = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.faces.cli.folding import HANG, fold
-from tests.faces.cli_support import DEADLINE, Cli
+from tests.faces.cli_support import DEADLINE, Cli, post
 
 COLUMNS = 40
 HEAD = "m1pzcnf from carol: task, urgent, just now"
@@ -96,6 +96,35 @@ def test_fields_logs_and_lists_are_folded_too(cli: Cli) -> None:
         lines = shown(cli, *words, NO_COLOR="1")
         assert max(map(len, lines)) <= COLUMNS, words
         assert not any(line.startswith("m1pzcnf") for line in lines), words
+
+
+@pytest.mark.parametrize("columns", [20, COLUMNS])
+@pytest.mark.parametrize("filler", [" ", "漢"])
+def test_no_message_of_a_topic_forges_a_head_either(cli: Cli, columns: int, filler: str) -> None:
+    # However far in the forged head begins, at one of these it would come to the margin.
+    forged = "\n".join("x" + filler * count + HEAD for count in range(columns // 2 - 3, columns + 1))
+    post(cli, "review", forged)
+    cli.run("topic", "close", "review", "--reason", "x" * columns + HEAD, agent="alice")
+    for words in (
+        ["topic", "read", "review"],
+        ["watch", "review", "--last", "1"],
+        ["watch", "review", "--last", "1", "--full"],
+        ["search", "x", "--mode", "words"],
+        ["topic", "list", "--state", "closed"],
+        ["sync", "review"],
+    ):
+        seen = rows(shown(cli, *words, "--no-color", columns=columns), columns)
+        assert seen, words
+        assert [row for row in seen if row.startswith(HEAD[:8])] == [], words
+
+
+@pytest.mark.parametrize("word", ["word ", "漢字"])
+def test_a_line_of_watch_is_one_row(cli: Cli, word: str) -> None:
+    post(cli, "review", word * 100)
+    cli.run("topic", "close", "review", agent="alice")
+    lines = shown(cli, "watch", "review", "--last", "1", "--no-color", columns=100)
+    assert len(lines) == len(rows(lines, 100)) == 2
+    assert lines[0].endswith("…")
 
 
 def test_a_pipe_gets_the_lines_as_they_are(cli: Cli) -> None:

@@ -116,13 +116,15 @@ def run_receiver(url: str, folder: str, name: str) -> None:
 class Worker:
     """One process that is started again whenever it is killed."""
 
+    module = "tests.faults.storm"
+
     def __init__(self, folder: str, arguments: list[str]) -> None:
         self._arguments = arguments
         self._log: IO[bytes] = open(f"{folder}/log-{arguments[1]}", "ab")  # noqa: SIM115 - see stop()
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.faults.storm", *self._arguments]
+        command = [sys.executable, "-m", self.module, *self._arguments]
         path = os.pathsep.join([ROOT, os.path.join(ROOT, "src"), os.environ.get("PYTHONPATH", "")])
         return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, stderr=self._log)
 

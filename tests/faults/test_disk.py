@@ -12,6 +12,7 @@ import pytest
 
 from hubbub.errors import BackupFailed, BusFull
 from hubbub.model import Actor, Draft, Profile
+from hubbub.model_topics import Hand, Post, Synced
 from hubbub.stores import open_store
 from hubbub.stores.contract import Store
 from hubbub.stores.sqlite import SqliteStore
@@ -105,6 +106,76 @@ def test_a_file_that_may_not_grow_refuses_and_nothing_is_half_done(tmp_path: Pat
         db.pragma("max_page_count", 1_000_000)
         again = store.mail.send(Actor("ada"), Draft(("bob",), BODY), key=str(len(accepted)))
         _whole(store, [*accepted, again.id])
+    finally:
+        store.close()
+
+
+def _sync(store: Store, number: int, confirm: tuple[Hand, ...]) -> Synced:
+    """Confirm, post and read in one stroke: bob posts, and has one more of what ada posted."""
+    outbox = (Post(BODY, key=f"k{number}"),)
+    return store.topics.sync(Actor("bob"), "build", outbox=outbox, confirm=confirm, limit=1)
+
+
+def _topic_of_a_hundred(store: Store) -> None:
+    store.topics.create(Actor("ada"), "build")
+    for _ in range(2):
+        store.topics.sync(Actor("ada"), "build", outbox=(Post("small"),) * 50)
+
+
+def _sync_until_full(store: Store) -> tuple[int, tuple[Hand, ...]]:
+    """How many syncs were done, and what the last one of them handed out."""
+    hands: tuple[Hand, ...] = ()
+    for number in range(1000):
+        before = store.topics.get("build"), store.topics.members("build"), store.ledger.events(newest=True)
+        try:
+            synced = _sync(store, number, hands)
+        except BusFull:
+            now = store.topics.get("build"), store.topics.members("build"), store.ledger.events(newest=True)
+            assert now == before
+            assert store.check() == []
+            return number, hands
+        assert synced.hand is not None
+        hands = (synced.hand,)
+    raise AssertionError("the disk did not fill")
+
+
+def _goes_on(store: Store, number: int, hands: tuple[Hand, ...]) -> None:
+    """The refused sync is retried under its key: all of it is done now, once."""
+    synced = _sync(store, number, hands)
+    assert [one.repeated for one in synced.posted] == [False]
+    assert [one.seq for one in synced.messages] == [number + 1]
+    assert synced.cursor == number
+    assert [one.repeated for one in _sync(store, number, hands).posted] == [True]
+    history = store.topics.history("build", after=100, limit=1000).messages
+    assert [one.body for one in history] == [BODY] * (number + 1)
+    assert store.check() == []
+
+
+def test_a_full_disk_refuses_a_sync_and_nothing_is_half_done(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 500_000)
+    store = open_store(f"sqlite://{small_disk}/bus.db")
+    try:
+        _two_agents(store)
+        _topic_of_a_hundred(store)
+        number, hands = _sync_until_full(store)
+        ballast.unlink()
+        _goes_on(store, number, hands)
+    finally:
+        store.close()
+
+
+def test_a_file_that_may_not_grow_refuses_a_sync_and_nothing_is_half_done(tmp_path: Path) -> None:
+    store = SqliteStore(f"{tmp_path}/bus.db")
+    try:
+        _two_agents(store)
+        _topic_of_a_hundred(store)
+        db = store._core.connections.mine().db
+        db.pragma("max_page_count", int(db.pragma("page_count")) + 100)
+        number, hands = _sync_until_full(store)
+        assert number > 5
+        db.pragma("max_page_count", 1_000_000)
+        _goes_on(store, number, hands)
     finally:
         store.close()
 

@@ -12,6 +12,7 @@ import pytest
 from hubbub.clock import ManualClock, SystemClock
 from hubbub.errors import BusBusy
 from hubbub.model import SESSION_TTL_MS, Actor, Draft, NewSession, Profile
+from hubbub.model_topics import Post
 from hubbub.stores import open_store
 from hubbub.stores.contract import Store
 from tests.faults.processes import child
@@ -42,6 +43,30 @@ sys.stdin.readline()
 id_ = sys.argv[2]
 for act in (lambda: store.agents.beat("s-old"), lambda: store.mail.settle(bob, (id_,)),
             lambda: store.mail.receive(bob), lambda: store.mail.release(bob, (id_,))):
+    try:
+        act()
+        print("did it", flush=True)
+    except HubbubError as error:
+        print(error.code, flush=True)
+"""
+
+READER = """
+import sys
+from hubbub.errors import HubbubError
+from hubbub.model import Actor, NewSession, Profile
+from hubbub.model_topics import Post
+from hubbub.stores import open_store
+store = open_store(sys.argv[1])
+store.agents.register(Profile("bob"), NewSession("s-old"))
+bob, topics = Actor("bob", "s-old"), store.topics
+synced = topics.sync(bob, "build", limit=2)
+print(*(one.body for one in synced.messages), flush=True)
+sys.stdin.readline()
+hands = (synced.hand,)
+for act in (lambda: topics.confirm(bob, hands), lambda: topics.give_back(bob, hands),
+            lambda: topics.sync(bob, "build", confirm=hands),
+            lambda: topics.sync(bob, "build", outbox=(Post("late"),)),
+            lambda: topics.sync(bob, "build", automatic=False, ack_through=3)):
     try:
         act()
         print("did it", flush=True)
@@ -124,3 +149,53 @@ def test_a_stopped_receiver_loses_its_name_and_learns_it(tmp_path: Path) -> None
         assert late.mail.settle(bob, (sent,)) == (sent,)
         late.close()
     early.close()
+
+
+def test_a_stopped_reader_of_a_topic_loses_what_it_had_and_learns_it(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/bus.db"
+    clock = ManualClock(SystemClock().now() + SESSION_TTL_MS + 1000)
+    early = open_store(url)
+    for name in ("ada", "bob"):
+        early.agents.register(Profile(name))
+    early.topics.create(Actor("ada"), "build")
+    early.topics.sync(Actor("ada"), "build", outbox=(Post("1"), Post("2"), Post("3")))
+    with child(READER, url) as reader:
+        assert reader.line() == "1 2"
+        reader.stop()
+        late = open_store(url, clock=clock)
+        late.agents.register(Profile("bob"), NewSession("s-new"))
+        bob = Actor("bob", "s-new")
+        again = late.topics.sync(bob, "build")
+        assert ([one.body for one in again.messages], again.redelivered) == (["1", "2"], True)
+        assert again.hand is not None
+        reader.signal(signal.SIGCONT)
+        reader.go()
+        assert [reader.line() for _ in range(5)] == ["SESSION_SUPERSEDED"] * 5
+        assert reader.wait() == 0
+        assert late.topics.confirm(bob, (again.hand,)) == 1
+        assert [one.body for one in late.topics.sync(bob, "build").messages] == ["3"]
+        assert late.topics.get("build").last_seq == 3
+        assert late.check() == []
+        late.close()
+    early.close()
+
+
+def test_a_stopped_writer_costs_a_sync_an_error_and_it_can_be_retried(store: Store, tmp_path: Path) -> None:
+    ada, bob = Actor("ada"), Actor("bob")
+    store.topics.create(ada, "build")
+    store.topics.sync(ada, "build", outbox=(Post("there"),))
+    store.topics.join(bob, "build")
+    with child(HOLDER, f"{tmp_path}/bus.db") as holder:
+        assert holder.line() == "holds"
+        holder.stop()
+        with pytest.raises(BusBusy):
+            store.topics.sync(bob, "build", outbox=(Post("mine", key="k"),))
+        # Looking needs no turn, and neither does a sync that finds nothing.
+        assert store.topics.get("build", agent="bob").unread == 1
+        assert store.topics.sync(ada, "build").messages == ()
+        holder.signal(signal.SIGKILL)
+        holder.wait()
+    synced = store.topics.sync(bob, "build", outbox=(Post("mine", key="k"),))
+    assert [one.repeated for one in synced.posted] == [False]
+    assert [one.body for one in synced.messages] == ["there"]
+    assert store.check() == []

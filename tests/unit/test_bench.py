@@ -1,4 +1,4 @@
-"""The benchmark runs, prints a table that can be read by a program, and leaves nothing behind."""
+"""The benchmark runs, prints a table that a program can read, counts failures, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 from bench.figures import Expected, Figure, Result, percentile, table
+from bench.peer_agent_bus import agent_bus
+from bench.rows import Run, Unmeasurable
+from bench.servers import Place, least, ours, structured
+from bench.talk import Talk, flat_out, memory, written
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,3 +116,87 @@ def test_a_miss_and_a_row_that_failed_are_plain_to_see() -> None:
     assert cells(shown)[0]["met"] == "NO"
     assert cells(shown)[0]["value"] == "1,234 ms"
     assert "two: not measured: no such thing here" in shown
+
+
+def test_a_quick_row_of_topics_measures_both_sizes_and_the_list(tmp_path: Path) -> None:
+    done = run_bench("--quick", "--only", "topics_kept", "--folder", str(tmp_path), "--json", "-")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["trouble"] == ""
+    medians = [figure for figure in row["figures"] if figure["what"].endswith("median")]
+    measured = " ".join(figure["what"] for figure in medians)
+    assert all(word in measured for word in ("post", "reads 20", "finds nothing", "history", "list_topics"))
+    assert all(figure["value"] > 0 and figure["ratio"] is not None for figure in medians)
+    assert not list(tmp_path.iterdir()), "what it wrote is removed"
+
+
+REFUSING = """
+import json, sys
+for number, line in enumerate(sys.stdin):
+    request = json.loads(line)
+    result = {"content": [{"type": "text", "text": "Database is busy."}], "isError": number % 2 == 1}
+    print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)
+"""
+
+
+def test_calls_at_full_rate_are_counted_as_done_or_failed_with_what_went_wrong() -> None:
+    command = (sys.executable, "-c", REFUSING)
+    with Talk(command, dict(os.environ)) as one, Talk(command, dict(os.environ)) as other:
+        calls = flat_out((one, other), "sync", {}, 0.3)
+        assert abs(calls.done - calls.failed) <= 2, "every second call was refused"
+        assert calls.failed > 1
+        assert calls.first_failure == "Database is busy."
+        assert calls.seconds >= 0.3
+        with pytest.raises(Unmeasurable, match=r"sync failed: Database is busy\."):
+            [one.call("sync", {}) for _ in range(2)]
+
+
+def test_a_server_that_ends_is_no_measurement() -> None:
+    with Talk((sys.executable, "-c", "pass"), dict(os.environ)) as talk, pytest.raises(Unmeasurable):
+        talk.greet()
+
+
+def test_the_least_server_commits_each_call(tmp_path: Path) -> None:
+    place = Place(least(), str(tmp_path / "least.db"))
+    with place.start("nobody") as talk:
+        topic = place.join(talk, "nobody")
+        for _ in range(3):
+            talk.call("sync", place.server.sync(topic, 1, 0))
+        talk.end()
+    with apsw.Connection(place.path) as db:
+        assert db.execute("SELECT count(*) FROM t0").fetchall() == [(3,)]
+
+
+def test_our_servers_are_spoken_to_as_the_rows_of_topics_do(tmp_path: Path) -> None:
+    place = Place(ours(), str(tmp_path / "bus.db"))
+    with place.start("poster-0") as poster, place.start("reader-0") as reader:
+        topic = place.join(poster, "poster-0")
+        place.join(reader, "reader-0")
+        waiting = reader.begin_call("sync", place.server.sync(topic, 0, 20))
+        poster.call("sync", place.server.sync(topic, 1, 0))
+        answer = structured(reader.answer(waiting)["result"])
+        assert place.server.received(answer) == 1
+        found = memory(poster.pid)
+        if found is not None:
+            assert 0 < found.proportional <= found.resident
+            before = written(poster.pid)
+            poster.call("sync", place.server.sync(topic, 50, 0))
+            after = written(poster.pid)
+            assert before is not None
+            assert after is not None
+            assert after >= before
+
+
+def _run(folder: Path, peers: str | None) -> Run:
+    return Run(str(folder), True, lambda text: None, lambda figure: None, peers)
+
+
+def test_peers_are_left_alone_unless_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(Unmeasurable, match="--peers"):
+        agent_bus(_run(tmp_path, None))
+    assert not list(tmp_path.iterdir()), "nothing is installed"
+
+
+def test_a_peer_that_cannot_be_installed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(Unmeasurable, match=r"a virtual environment can't be made.*none/python"):
+        agent_bus(_run(tmp_path, str(tmp_path / "none" / "python")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from types import ModuleType
 import pytest
 
 import hubbub
+from hubbub.errors import HubbubError
+from hubbub.faces.cli import catalogue, main
+from hubbub.faces.cli.arguments import parse
 from tests.contract.test_states import STATES, TABLE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,6 +71,49 @@ def test_every_decision_is_listed() -> None:
         assert page.name in listed
 
 
+_KEYWORDS = ("while", "until", "if", "then", "do", "else", "!")
+
+
+def _simple_commands(page: Path) -> list[list[str]]:
+    """The words of each hubbub command in a page's blocks, without what the shell makes of the rest."""
+    found = []
+    for kind, block in re.findall(r"^ *```(console|text|sh)\n(.*?)```", page.read_text(), re.M | re.S):
+        # What a shell would fill in could be anything: a number is good for most.
+        for line in re.sub(r'"[^"\n]*\$\([^()\n]*\)"|\$\w+', "1", block).splitlines():
+            if kind == "console" and not line.lstrip().startswith("$ "):
+                continue  # what a command printed
+            lexer, words = shlex.shlex(line, posix=True, punctuation_chars=True), list[str]()
+            lexer.whitespace_split = True
+            for word in [*lexer, ";"]:
+                if re.fullmatch(r"[();<>|&]+", word):
+                    if words[:1] == ["hubbub"]:
+                        found.append(words[1:])
+                    words = []
+                elif words or (word not in _KEYWORDS and word != "$" and "=" not in word):
+                    words.append(word)
+    return found
+
+
+def _of_the_command(words: list[str]) -> tuple[str, list[str]]:
+    """The name of a command, of one word or two, and its arguments."""
+    before, name, after = main._split(words)
+    if name in catalogue.FAMILIES and after:
+        return f"{name} {after[0]}", before + after[1:]
+    return catalogue.FAMILIES.get(name, name), before + after
+
+
+def test_every_command_in_the_pages_is_one_that_the_command_line_takes() -> None:
+    pages = [page for page in PAGES if page.name != "commands.md"]  # whose overview is no command
+    commands = [(page.name, words) for page in pages for words in _simple_commands(page)]
+    assert len(commands) > 80
+    for page, words in commands:
+        name, arguments = _of_the_command(words)
+        try:
+            parse(name, arguments, lambda _: None)
+        except HubbubError as error:
+            pytest.fail(f"{page}: hubbub {shlex.join(words)}: {error.message}")
+
+
 def _steps(page: Path) -> list[tuple[str, int, list[str]]]:
     """The commands of a page's console blocks, the status each ends with, and what it should print."""
     steps: list[tuple[str, int, list[str]]] = []
@@ -81,22 +128,25 @@ def _steps(page: Path) -> list[tuple[str, int, list[str]]]:
 
 
 def _masked(text: str) -> str:
-    text = re.sub(r"\bm[0-9a-z]{6,9}\b", "ID", text)
+    text = re.sub(r"\b[mpt]\d[0-9a-z]{5,8}\b", "ID", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "DATE", text)
     text = re.sub(r"\b(just now|\d+ (ms|s|min) ago|\d+ (ms|s))\b", "TIME", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def test_the_tutorial_works_as_printed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["first-exchange.md", "review-loop.md"])
+def test_a_tutorial_works_as_printed(name: str, tmp_path: Path) -> None:
     """Every command of the tutorial in one shell, with the output that the page shows."""
-    steps = _steps(DOCS / "tutorials" / "first-exchange.md")
+    steps = _steps(DOCS / "tutorials" / name)
     assert len(steps) > 12
     (tmp_path / "hubbub").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hubbub "$@"\n')
     (tmp_path / "hubbub").chmod(0o700)
     script = [f"cd '{tmp_path}'"]
     for number, (command, _, _) in enumerate(steps):
-        script += [f"{command} > out-{number} 2>&1", f"echo $? > status-{number}"]
+        # In braces, and on lines of their own: a command may end in & or be an exec.
+        script += ["{", command, f"}} > out-{number} 2>&1", f"echo $? > status-{number}"]
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "dumb"}
+    env["HUBBUB_SEMANTIC"] = "off"  # what it adds depends on how far it has come
     subprocess.run(["bash", "-c", "\n".join(script)], env=env, check=True, timeout=60)
     for number, (command, status, shown) in enumerate(steps):
         printed = (tmp_path / f"out-{number}").read_text()
@@ -115,6 +165,23 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     script = "\n".join(["set -e", f"cd '{tmp_path}'", *commands])
     subprocess.run(["bash", "-c", script], env=env, check=True, timeout=60, capture_output=True)
+
+
+def test_the_python_sample_of_topics_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "scripts.md").read_text(), re.S)[1]
+    monkeypatch.setenv("HUBBUB_BUS", f"sqlite://{tmp_path}/bus.db")
+    with hubbub.connect() as bus:
+        for name in ("builder", "nightly"):
+            bus.agents.register(name)
+        builder, nightly = bus.agents.attach("builder"), bus.agents.attach("nightly")
+        bus.topics.create(builder, "builds")
+        bus.topics.sync(builder, "builds", (bus.topics.post("good morning"),))
+        done = subprocess.run([sys.executable, "-c", sample], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        (report,) = bus.topics.sync(builder, "builds").messages
+        assert report.body == "Nightly build is green."
+        assert done.stdout == f"1 builder: good morning\n{report.id} {report.body}\n"
+        assert bus.topics.sync(nightly, "builds").cursor == 2
 
 
 def test_the_python_sample_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +35,7 @@ class Bus:
         self._topics: Topics | None = None
         self._search: Search | None = None
         self._work: Work | None = None
+        self._serves = False
 
     @property
     def topics(self) -> Topics:
@@ -59,7 +61,7 @@ class Bus:
         if self._search is None:
             from hubbub.bus.search import Search
 
-            self._search = Search(self.store)
+            self._search = Search(self.store, apart=self._serves)
         return self._search
 
     @property
@@ -79,8 +81,22 @@ class Bus:
         """Write a consistent copy to ``path`` while the bus is in use; its size in bytes."""
         return self.store.backup(path)
 
+    def serve(self) -> Callable[[bool], None]:
+        """Tell, before the first search, that this process serves an agent: it stays small, and what needs
+        memory is done by children of it. Gives what its heart is to call at every beat."""
+        self._serves = True
+        return self._tend
+
+    def _tend(self, keeps_house: bool) -> None:
+        from hubbub.meaning import available
+
+        if available():
+            self.search.meaning.tend(keeps_house)
+
     def close(self) -> None:
         """Close the bus."""
+        if self._search is not None:
+            self._search.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -33,12 +33,15 @@ class Heart:
         agents: Agents,
         *,
         lost: Callable[[Seat, HubbubError], None] | None = None,
+        chores: Callable[[bool], None] | None = None,
         interval_ms: int = BEAT_INTERVAL_MS,
     ) -> None:
-        """``lost`` is told, from the heart's own thread, when a seat was taken over or ended."""
+        """``lost`` is told, from the heart's own thread, when a seat was taken over or ended; ``chores`` is
+        called there after each beat, with whether this process keeps house, and must not take long."""
         self._store = store
         self._agents = agents
         self._lost = lost
+        self._chores = chores
         self._interval = interval_ms / 1000
         self._holder = new_token()
         self._seats: dict[str, Seat] = {}
@@ -83,6 +86,8 @@ class Heart:
             except HubbubError:
                 continue  # a busy bus: the next beat comes before the session runs out
         try:
-            keep_house(self._store, self._agents, self._holder)
+            swept = keep_house(self._store, self._agents, self._holder)
+            if self._chores is not None:
+                self._chores(swept.ran)
         except HubbubError:
             return  # whoever is next does it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hubbub.bus import checking
@@ -180,6 +181,7 @@ class Topics:
         ack_through: int | None = None,
         confirm: tuple[Hand, ...] = (),
         lease: float = HANDOUT_MS / 1000,
+        before_wait: Callable[[Synced], None] | None = None,
     ) -> Steps[Synced]:
         """One sync, in steps: the first try posts and reads; if it reads nothing, up to ``wait`` seconds
         for something to read. A topic that is closed, or gets closed meanwhile, ends the wait.
@@ -197,6 +199,7 @@ class Topics:
             ack_through: All up to this number are dealt with; only without ``auto_advance``.
             confirm: Hand-outs of earlier syncs that have arrived.
             lease: Seconds.
+            before_wait: Called with what the first try led to, before a wait begins.
 
         Raises:
             TopicNotFound, TopicClosed, NotJoined, ReplyNotFound, CursorOutOfRange: nothing was posted.
@@ -225,6 +228,8 @@ class Topics:
         )
         if first.messages or first.topic.state != "open" or time.monotonic() >= deadline:
             return first
+        if before_wait is not None:
+            before_wait(first)
         with self._store.bell(f"topic/{first.topic.id}") as bell:
             while True:
                 # By its id: a name may lead to another topic by now.
@@ -294,7 +299,10 @@ def place(value: str | int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, str):
-        return 0 if check_word(value, PLACES, "place in a topic") == "start" else LATEST
+        if value not in PLACES:
+            hint = "It is start, latest, or the number of the message to go on after."
+            raise InvalidArgument(f"{ascii(value)[:80]} is not a place in a topic.", hint=hint)
+        return 0 if value == "start" else LATEST
     return checking.number(value, "The place in the topic", 0, 2**62)
 
 

@@ -92,13 +92,12 @@ class _Run:
         self._tell = Tell(progress, sum(plan.total for plan in plans))
         self._notes: list[str] = []
         self._before = self._imported_before()
-        self._names = _Names(bus)
         self._agents = {agent.name for agent in bus.store.agents.all()}
 
     def report(self) -> ImportReport:
         """Import all."""
         new = [plan for plan in self._plans if plan.topic.id not in self._before]
-        names = self._names.give([plan.topic for plan in new])
+        names = _names(self._bus, [plan.topic for plan in new])
         done = []
         for plan in self._plans:
             known = self._before.get(plan.topic.id)
@@ -169,10 +168,6 @@ class _Run:
         yield tuple(batch)
 
     def _note(self, plan: _Plan, made: Topic) -> None:
-        if made.name != plan.topic.name:
-            self._notes.append(
-                f"{safe_line(plan.topic.name, 80)} ({plan.topic.id}) is called {made.name} here."
-            )
         if plan.topic.fault:
             self._notes.append(f"{made.name}: {plan.topic.fault} It was left out.")
         if len(plan.topic.close_reason) > REASON_MAX:
@@ -194,34 +189,32 @@ class _Run:
                 )
 
 
-class _Names:
-    """Names for topics that come from where several may have the same."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._given: set[str] = set()
-
-    def give(self, topics: list[SourceTopic]) -> dict[str, str]:
-        """A name for each, by its id. Of several with one name, the newest open one has it, else the
-        newest; the others get a number behind it."""
-        order = sorted(topics, key=lambda topic: (topic.closed_at is not None, -topic.created_at))
-        return {topic.id: self._free(name_of(topic)) for topic in order}
-
-    def _free(self, name: str) -> str:
-        tried, number = name, 1
-        while topic_key(tried) in self._given or self._taken(tried):
+def _names(bus: Bus, topics: list[SourceTopic]) -> dict[str, str]:
+    """A name for each topic, by the id it had. Of several with one name, the newest open one keeps it, else
+    the newest; the others, and those whose name is taken here, get a number behind it."""
+    taken = _names_here(bus)
+    given = {}
+    for topic in sorted(topics, key=lambda topic: (topic.closed_at is not None, -topic.created_at)):
+        name = tried = name_of(topic)
+        number = 1
+        while topic_key(tried) in taken:
             number += 1
             suffix = f"-{number}"
             tried = name[: TOPIC_NAME_MAX - len(suffix)].rstrip() + suffix
-        self._given.add(topic_key(tried))
-        return tried
+        taken.add(topic_key(tried))
+        given[topic.id] = tried
+    return given
 
-    def _taken(self, name: str) -> bool:
-        try:
-            self._bus.topics.get(name)
-        except TopicNotFound:
-            return False
-        return True
+
+def _names_here(bus: Bus) -> set[str]:
+    found: set[str] = set()
+    after: str | None = None
+    while True:
+        page = bus.topics.list(state="all", after=after, limit=1000)
+        found |= {topic_key(topic.name) for topic in page.topics}
+        if page.next is None:
+            return found
+        after = page.next
 
 
 def _chosen(found: list[SourceTopic], wanted: Iterable[str] | None) -> list[SourceTopic]:

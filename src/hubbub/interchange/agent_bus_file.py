@@ -8,7 +8,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, NoReturn
 
 import apsw
@@ -127,7 +127,8 @@ class Database:
         with self._told():
             for name, seq in list(self._db.execute(self._sql["readers"], {"topic": topic})):
                 row = next(self._db.execute(self._sql["place"], {"topic": topic, "seq": seq}))
-                found.append((_text(name, "agent_name"), int(row[0])))
+                with suppress(InvalidArgument):  # a name that is no text is nobody's here
+                    found.append((_text(name, "agent_name"), int(row[0])))
         return found
 
     def _check(self) -> None:
@@ -270,15 +271,15 @@ def _message(row: tuple[Any, ...], kept: array[int]) -> SourceMessage:
     seq, raw_id, sender, kind, reply_to, answered_seq, body, metadata_json, created_at = row
     id_ = f"number {seq}"
     try:
+        id_ = _text(raw_id, "message_id")
         if not isinstance(seq, int):
             raise InvalidArgument("its number is none.")
-        id_ = _text(raw_id, "message_id")
         metadata = _object(metadata_json, "metadata_json")
         word = _text(kind, "message_type")
         added: dict[str, Any] = {}
         if kind_of(word) != word:
             added["agent_bus_type"] = word
-        answered = _place(kept, seq, answered_seq)
+        answered = _place(kept, answered_seq)
         unlinked = reply_to is not None and answered is None
         if unlinked:
             added["agent_bus_reply_to"] = _text(reply_to, "reply_to")
@@ -296,9 +297,9 @@ def _message(row: tuple[Any, ...], kept: array[int]) -> SourceMessage:
     return SourceMessage(id_, imported, unlinked=unlinked)
 
 
-def _place(kept: array[int], seq: int, answered: int | None) -> int | None:
-    """The place of number ``answered`` among those kept, from 1; None unless it comes before ``seq``."""
-    if answered is None or answered >= seq:
+def _place(kept: array[int], answered: object) -> int | None:
+    """The place of number ``answered`` among the messages so far, from 1; None when it is none of them."""
+    if not isinstance(answered, int):
         return None
     place = bisect_left(kept, answered)
     return place + 1 if place < len(kept) and kept[place] == answered else None

@@ -163,7 +163,7 @@ def finished_imports(bus: Bus, start: str) -> Iterator[tuple[str, Topic]]:
 def _refuse_again(bus: Bus, source: str, name: str) -> None:
     """Raise TopicExists when the file was imported before, or the name leads to a topic."""
     before = imported_before(bus, source)
-    hint = "Nothing was imported. To import it once more, give the topic another name."
+    hint = "Nothing was imported; to import it once more, it needs another name."
     if before is not None:
         shown = safe_line(before.name)
         raise TopicExists(
@@ -176,6 +176,6 @@ def _refuse_again(bus: Bus, source: str, name: str) -> None:
     state = "An open" if taken.state == "open" else "A closed"
     raise TopicExists(
         f"{state} topic is called {safe_line(taken.name)}.",
-        hint="Nothing was imported. Give the topic another name.",
+        hint="Nothing was imported.",
         topic=taken.id,
     )

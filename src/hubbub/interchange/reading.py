@@ -107,8 +107,9 @@ class Reader:
         first = self._next()
         if first is None:
             raise ImportInvalid("The file is empty.", hint="Export the topic again.")
+        value = self._object(first)
         try:
-            self.header = _header(self._object(first))
+            self.header = _header(value)
         except InvalidArgument as error:
             self._refuse(error.message, error.hint)
 

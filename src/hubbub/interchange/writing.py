@@ -151,5 +151,5 @@ def _exists(shown: str) -> ExportFailed:
 def _failed(what: str, error: OSError) -> ExportFailed:
     return ExportFailed(
         f"{what}: {error.strerror or error}.",
-        hint="Nothing is left of it; name another place or free some space.",
+        hint="Free some space, or name another place, and export again.",
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hubbub.model_search import Found, Indexed, Text, Vectors, Where
+from hubbub.model_search import Failed, Found, Indexed, Text, Vectors, Where
 from hubbub.words import Query
 
 
@@ -41,7 +41,22 @@ class SearchStore(Protocol):
 
     def keep_meaning(self, holder: str, model: str, batch: tuple[Vectors, ...]) -> bool:
         """Keep the vectors of a batch that :meth:`unread_meaning` gave, and that it is done, in one
-        stroke; False, and nothing kept, when ``holder`` lost its lease."""
+        stroke; False, and nothing kept, when ``holder`` lost its lease. A batch may be part of what was given
+        out: then the rest is given out again, and so is what comes behind a gap."""
+        ...
+
+    def fail_meaning(self, holder: str, model: str, source: str, number: int, cause: str) -> bool:
+        """Note that the vectors of a message could not be had, and why. After ``FAILED_TRIES`` of them it is
+        passed over; so is one that was handed out again and again and never came back, because it ends the
+        process that has it. False when ``holder`` lost its lease."""
+        ...
+
+    def release_meaning(self, holder: str) -> None:
+        """Give up the lease of :meth:`unread_meaning`, so that another can go on at once."""
+        ...
+
+    def meaning_failures(self, model: str, *, limit: int = 100) -> tuple[Failed, ...]:
+        """The messages that are passed over, the last tried first."""
         ...
 
     def meaning_behind(self, model: str) -> Indexed:

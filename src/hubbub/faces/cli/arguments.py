@@ -48,6 +48,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=hint)
 
     def _hint(self, message: str, otherwise: str) -> str:
+        if message.endswith("expected one argument"):
+            option = message.removeprefix("argument ").partition(":")[0].rpartition("/")[2]
+            if option.startswith("--"):
+                return f"A value that begins with a dash goes behind =, as in {option}=-x. {otherwise}"
+        if self.prog.endswith(" sync") and message.startswith("unrecognized arguments: "):
+            return f"Put --post before a text: {self.prog} TOPIC --post TEXT"
         taken_for_option = message.startswith("unrecognized arguments: -") or "explicit argument" in message
         texts = {action.dest for action in self._actions} & {"body", "query"}
         if not taken_for_option or not texts:
@@ -104,7 +110,30 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
     """
     parser = build_parser(command, write)
     # Intermixed: options may stand between a recipient and the body.
-    return parser.parse_intermixed_args(list(words))
+    return _unmarked(parser.parse_intermixed_args(_marked(words)))
+
+
+_DASH = "\0"
+"""Marks a word behind ``--`` that begins with a dash; no word of a command line can hold it."""
+
+
+def _marked(words: Sequence[str]) -> list[str]:
+    """The words without ``--``: argparse, intermixed, forgets it before it looks at the last of them."""
+    before = list(words)
+    if "--" not in before:
+        return before
+    place = before.index("--")
+    return before[:place] + [_DASH + word if word[:1] == "-" else word for word in before[place + 1 :]]
+
+
+def _unmarked(arguments: argparse.Namespace) -> argparse.Namespace:
+    for name, value in vars(arguments).items():
+        if isinstance(value, str):
+            setattr(arguments, name, value.removeprefix(_DASH))
+        elif isinstance(value, list):
+            kept = [word.removeprefix(_DASH) if isinstance(word, str) else word for word in value]
+            setattr(arguments, name, kept)
+    return arguments
 
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
@@ -243,7 +272,7 @@ def _ack(parser: Parser) -> None:
 
 def _thread(parser: Parser) -> None:
     add = parser.add_argument
-    add("thread", metavar="ID_OR_NAME", help="a thread's name, or any message in it")
+    add("thread", metavar="ID_OR_NAME", help="a thread's name, any message in it, or a topic as #name")
     add("--limit", type=count, metavar="N", help="at most this many (all)")
     add("--after", type=count, default=0, metavar="SEQ", help="go on after this message")
 
@@ -252,6 +281,7 @@ def _log(parser: Parser) -> None:
     add = parser.add_argument
     add("--agent", metavar="NAME", help="only what this agent did or what concerns it")
     add("--message", metavar="ID", help="only this message")
+    add("--topic", type=filled, metavar="TOPIC", help="only this topic: its name or id")
     add(
         "--event",
         dest="events",

@@ -25,6 +25,23 @@ def fold(text: str, width: int) -> list[str]:
     return [piece for line in text.split("\n") for piece in _folded(line, width)]
 
 
+def cut(text: str, width: int) -> str:
+    """The beginning of a line that takes at most ``width`` cells; it ends with … where more was."""
+    if cells(text) <= width:
+        return text
+    left = width - 2  # some terminals show … as wide as a Chinese character
+    for place, letter in enumerate(text):
+        left -= _cells(letter)
+        if left < 0:
+            return text[:place] + "…"
+    return text
+
+
+def cells(text: str) -> int:
+    """How many cells a line without styles takes, rather too many."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
 def _folded(line: str, width: int) -> list[str]:
     if "\t" in line:
         line = line.expandtabs(8)  # a tab's width depends on where it stands

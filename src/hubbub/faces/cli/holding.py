@@ -94,8 +94,9 @@ def hand_over(
         signals: One that comes while this writes gives back, too.
         show: Adds the text to ``output``.
         give_back: Called with True when nothing of it has left this process.
-        what: What is held, in words.
+        what: What is held, in words; empty when nothing is.
     """
+    before = output.written
     try:
         signals.heed()
         show()
@@ -105,8 +106,9 @@ def hand_over(
     except OutputFailed as failure:
         signals.defer()
         # Where a part was written somebody may have read it: then it counts as a hand-out.
-        give_back(not output.written)
-        raise OutputFailed(failure.message, hint=f"Gave back {what}: nothing is lost.") from None
+        give_back(output.written == before)
+        hint = f"Gave back {what}: nothing is lost." if what else ""
+        raise OutputFailed(failure.message, hint=hint) from None
     except BaseException:
         signals.defer()
         give_back(False)

@@ -14,11 +14,11 @@ CLEAR = "\r\x1b[K"
 class Progress:
     """Call it with how much is done and how much there is; as a context it cleans up behind itself."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
         self._what = what
         self._shown_at = 0.0
         self._drawn = False
-        self._wanted = sys.stderr is not None and sys.stderr.isatty()
+        self._wanted = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
         """Show it, not more often than an eye can follow."""

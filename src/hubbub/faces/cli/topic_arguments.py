@@ -93,9 +93,8 @@ def _read(parser: Parser) -> None:
     add(
         "--limit",
         type=count,
-        default=READ_LIMIT,
         metavar="N",
-        help=f"with --after or --thread: at most this many ({READ_LIMIT})",
+        help=f"at most this many ({READ_LIMIT} with --after or --thread)",
     )
 
 

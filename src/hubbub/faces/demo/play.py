@@ -1,4 +1,4 @@
-"""What is shown: a task, a question, a result, and a crash in between."""
+"""What is shown: a task, a question, a result, a review in a topic, and a crash in between."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from hubbub.faces.demo.stage import Stage, call, expect, receive
+from hubbub.faces.demo.stage import Stage, call, expect, listen, receive
+
+TOPIC = "parser-fix"
 
 
 async def hand_over(stage: Stage, sending: Any, receiving: asyncio.Task[tuple[dict[str, Any], float]]) -> Any:
@@ -32,6 +34,7 @@ async def play(stage: Stage) -> None:
             who = await call(planner, "list_agents")
             stage.say("planner", f"sees {', '.join(agent['name'] for agent in who['agents'])} on the bus")
             order = await _task_and_question(stage, planner, builder)
+            await _review(stage, planner, builder)
             await _crash(stage, planner, builder)
         await _back_again(stage, planner, order)
 
@@ -79,6 +82,23 @@ async def _task_and_question(stage: Stage, planner: Any, builder: Any) -> str:
     return str(order["id"])
 
 
+async def _review(stage: Stage, planner: Any, builder: Any) -> None:
+    """The two talk in a topic, each waiting for the other."""
+    await call(builder, "create_topic", name=TOPIC)
+    waiting = asyncio.create_task(listen(planner, TOPIC))
+    request = {"body": "Please review branch fix-parser.", "kind": "review_request"}
+    asked, took = await hand_over(stage, call(builder, "sync", topic=TOPIC, outbox=[request]), waiting)
+    stage.say("planner", f"reads in #{TOPIC}: {asked['body']}", took)
+    waiting = asyncio.create_task(listen(builder, TOPIC))
+    finding = {
+        "body": "Good, but there is no test for an empty file.",
+        "kind": "review_response",
+        "reply_to": asked["id"],
+    }
+    found, took = await hand_over(stage, call(planner, "sync", topic=TOPIC, outbox=[finding]), waiting)
+    stage.say("builder", f"reads in #{TOPIC}: {found['body']}", took)
+
+
 async def _crash(stage: Stage, planner: Any, builder: Any) -> None:
     """builder dies with a message in hand: handed out, not settled."""
     waiting = asyncio.create_task(receive(builder))
@@ -90,6 +110,8 @@ async def _crash(stage: Stage, planner: Any, builder: Any) -> None:
     stage.say("builder", f"KILLED (process {process}) with that task in hand")
     with suppress(Exception):  # the client of a dead server has only errors to tell
         await asyncio.wait_for(call(builder, "list_agents"), 5)
+    await call(planner, "sync", topic=TOPIC, outbox=[{"body": "Then it can be merged.", "kind": "decision"}])
+    stage.say("planner", f"posts in #{TOPIC}, while builder is away")
 
 
 async def _back_again(stage: Stage, planner: Any, order: str) -> None:
@@ -108,6 +130,8 @@ async def _back_again(stage: Stage, planner: Any, order: str) -> None:
         sending = call(builder, "send_message", in_reply_to=again["id"], body="Test added.")
         result, took = await hand_over(stage, sending, waiting)
         stage.say("planner", f"has the result from builder: {result['body']}", took)
+        missed, _ = await listen(builder, TOPIC)
+        stage.say("builder", f"reads what it missed in #{TOPIC}: {missed['body']}")
         asking = asyncio.create_task(stage.command("receive", "--as", "ada", "--wait", "30"))
         began = time.monotonic()
         await call(planner, "send_message", in_reply_to=order, body="The parser is fixed and tested.")
@@ -118,6 +142,9 @@ async def _back_again(stage: Stage, planner: Any, order: str) -> None:
             (time.monotonic() - began) * 1000,
             start=True,
         )
+        hits = (await stage.command("search", "empty file", "--mode", "words", "--as", "ada"))["hits"]
+        expect(len(hits) == 1, f"A search for an empty file found {len(hits)} messages.")
+        stage.say("ada", f"finds what was said of an empty file: {hits[0]['snippet']}")
         await call(builder, "list_agents")  # its next call settles what it had
         await call(planner, "list_agents")
     status = stage.bus.agents.all()
@@ -128,3 +155,7 @@ async def _back_again(stage: Stage, planner: Any, order: str) -> None:
     settled = stage.bus.events.events(limit=1000, kinds=("message_settled",))
     expect(len(sent) == len(settled), f"{len(sent)} sent, {len(settled)} settled.")
     stage.say("bus", f"{len(sent)} messages sent, {len(settled)} settled once each, none lost, none left")
+    readers = stage.bus.topics.members(TOPIC)
+    expect(all(reader.unread == 0 for reader in readers), "Somebody has not read all of the topic.")
+    posts = stage.bus.topics.get(TOPIC).last_seq
+    stage.say("bus", f"{posts} messages in #{TOPIC}, read by both, one of them after its crash")

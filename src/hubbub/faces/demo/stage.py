@@ -94,6 +94,14 @@ async def receive(client: Client, **given: Any) -> tuple[dict[str, Any], float]:
     return answer["messages"][0], time.monotonic()
 
 
+async def listen(client: Client, topic: str) -> tuple[dict[str, Any], float]:
+    """Wait for one message in a topic; it, and when it arrived (``time.monotonic()``)."""
+    answer = await call(client, "sync", topic=topic, wait_seconds=30, limit=1)
+    if not answer["messages"]:
+        raise DemoFailed(f"No message came: {answer}")
+    return answer["messages"][0], time.monotonic()
+
+
 def expect(condition: bool, what: str) -> None:
     """Fail the demonstration unless ``condition``."""
     if not condition:

@@ -23,28 +23,18 @@ class Call:
     def __init__(self, report: Callable[[float], None] | None) -> None:
         """``report`` tells the client how many seconds the call has waited, if it asked for that."""
         self.cancelled = False
-        self._answered = False
         self._report = report
         self._began = time.monotonic()
         self._reported = self._began
         self._bell: Bell | None = None
         self._lock = threading.Lock()
 
-    def cancel(self) -> bool:
-        """Have it stop as soon as it can; False when it was answered before."""
+    def cancel(self) -> None:
+        """Have it stop as soon as it can."""
         with self._lock:
-            if self._answered:
-                return False
             self.cancelled = True
             if self._bell is not None:
                 self._bell.poke()
-            return True
-
-    def answered(self) -> bool:
-        """Note that the answer was written; False when a cancellation came first."""
-        with self._lock:
-            self._answered = not self.cancelled
-            return self._answered
 
     def drive(self, steps: Steps[T]) -> T:
         """Run ``steps`` to their result.

@@ -99,16 +99,16 @@ class LineWriter:
         """Held while a line is written."""
         self.broken = False
 
-    def write(self, value: dict[str, Any], before: Callable[[], None] | None = None) -> bool:
+    def write(self, value: dict[str, Any], before: Callable[[], bool] | None = None) -> bool:
         """Write one line; False when nobody reads any more. ``before`` is called right before the
-        first byte goes out."""
+        first byte goes out, and decides whether it does."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         data = memoryview(text.encode("utf-8", "replace") + b"\n")
         with self.lock:
             if self.broken:
                 return False
-            if before is not None:
-                before()
+            if before is not None and not before():
+                return False
             try:
                 while data:
                     data = data[os.write(self._descriptor, data) :]

@@ -46,7 +46,7 @@ class Members:
         self._members: dict[str, Member] = {}
         self._default: Member | None = None
         self._lock = threading.RLock()
-        self._heart = Heart(bus.store, bus.agents, lost=self._on_lost)
+        self._heart = Heart(bus.store, bus.agents, lost=self._on_lost, chores=bus.serve())
 
     def meet(self, client_info: dict[str, Any]) -> None:
         """Learn who the client is."""

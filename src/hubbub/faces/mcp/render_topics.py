@@ -125,7 +125,8 @@ def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) 
                 "Messages that another session of yours was handed can be had again "
                 f"in {spoken(max(0, synced.next_due_at - now))}, unless it has had them."
             )
-        head.append(unread_elsewhere(caller, topic.id).strip())
+        # Who only posts is at work here already, and posting must be quick.
+        head.append("" if synced.posted and not waited else unread_elsewhere(caller, topic.id).strip())
     if synced.redelivered:
         head.append("REDELIVERED: they were handed out before; the work may have been done.")
     foot = [closed_line(topic, now)] if topic.state != "open" else []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubbub.clock import moment
 from hubbub.faces.mcp.render import quoted, safe_json
 from hubbub.faces.mcp.render_topics import ago, counted, who, word
 from hubbub.faces.mcp.tools import READS, TEXT, Answer, Caller, Tool
-from hubbub.model_search import SEARCH_MAX, Hit
+from hubbub.model_search import SEARCH_MAX
 from hubbub.wire import hit_dict
+
+if TYPE_CHECKING:
+    from hubbub.bus.search import Result
 
 MODES = ("auto", "words", "hybrid", "meaning")
 SCOPES = ("all", "mail", "topics")
@@ -31,8 +34,8 @@ def search_messages(caller: Caller, given: dict[str, Any]) -> Answer:
         limit=given.get("limit", 10),
         mode=given.get("mode", "auto"),
     )
-    data: dict[str, Any] = {"hits": [hit_dict(found.hit, found.snippet) for found in results.hits]}
-    data["total"] = results.total
+    hits = [hit_dict(found.hit, found.snippet, by_meaning=found.by_meaning) for found in results.hits]
+    data: dict[str, Any] = {"hits": hits, "total": results.total}
     if results.capped:
         data["capped"] = True
     if results.behind:
@@ -42,14 +45,17 @@ def search_messages(caller: Caller, given: dict[str, Any]) -> Answer:
     total = f"{'at least ' if results.capped else ''}{counted(results.total, 'message')} found"
     count = f", the best {len(results.hits)}" if len(results.hits) < results.total else ""
     lines = [f"{total}{count}{':' if results.hits else '.'}", *results.notes]
-    lines += [_line(found.hit, found.snippet, now) for found in results.hits]
+    lines += [_line(found, now) for found in results.hits]
     if results.hits:
-        lines.append("Read one in its place: read_thread(thread=ID).")
+        lines.append("Read its thread: read_thread(thread=ID).")
+    if any(found.hit.topic is not None for found in results.hits):
+        lines.append("Read on behind it in its topic: read_thread(thread=TOPIC, after=NUMBER).")
     return Answer("\n".join(lines), safe_json(data))
 
 
-def _line(hit: Hit, snippet: str, now: int) -> str:
+def _line(found: Result, now: int) -> str:
     """One hit: where it is, and the stretch that matches, in quotes because it is a stranger's text."""
+    hit = found.hit
     facts = [f"{hit.id} from {who(hit.sender)}", word(hit.kind), ago(hit.created_at, now)]
     if hit.topic is not None:
         facts.append(f"number {hit.seq} of topic {hit.topic} {quoted(hit.topic_name or '')}")
@@ -57,7 +63,9 @@ def _line(hit: Hit, snippet: str, now: int) -> str:
         facts.append(f"to {', '.join(hit.recipients[:5])}" + (" ..." if len(hit.recipients) > 5 else ""))
     if hit.subject:
         facts.append(f"subject {quoted(hit.subject)}")
-    return f"- {' · '.join(facts)}\n  {quoted(snippet)}"
+    if found.by_meaning:
+        facts.append("by meaning: it has not these words")
+    return f"- {' · '.join(facts)}\n  {quoted(found.snippet)}"
 
 
 SEARCH = Tool(

@@ -51,7 +51,6 @@ class Server:
         self._writer = writer
         self._modern = modern
         self._members = Members(bus, agent)
-        self._tool_names = frozenset(tool.name for tool in tools)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}
@@ -129,11 +128,10 @@ class Server:
         self._subscriptions.stop(request_id)
         with self._calls_lock:
             call = self._calls.get(request_id)
-        if call is None or not call.cancel():
-            self._take_back(request_id)
-
-    def _take_back(self, request_id: Any) -> None:
-        """Undo what an answer handed out that the client does not want any more."""
+        if call is not None:
+            call.cancel()
+        # Its answer may be out already: what that handed out must not count as had by the next call,
+        # which this thread reads next. An answer that is not out yet is not written any more.
         for member, taken in self._tool_calls.withdraw(request_id):
             self._workers.run(partial(self._tool_calls.give_back, member, taken))
 
@@ -228,7 +226,8 @@ class Server:
         self._workers.run(register)
         done.wait(REGISTER_SECONDS)
         member = self._members.current()
-        return instructions(member.seat.agent.name if member else None, self._tool_names)
+        tools = frozenset(definition["name"] for definition in self._definitions)
+        return instructions(member.seat.agent.name if member else None, tools)
 
     def _initialize(self, request: Request) -> dict[str, Any]:
         return {
@@ -254,23 +253,24 @@ class Server:
     def _call_tool(self, request: Request, call: Call) -> None:
         result, member, answer = self._tool_calls.call(request, call)
         handed = answer.handed if answer is not None else NOTHING
-        written = False
+        noted = written = False
+
+        def note() -> bool:
+            nonlocal noted
+            if member is not None and answer is not None and handed != NOTHING:
+                noted = True
+                horizon = self._reader.horizon()
+                member.pending.note(request.id, horizon, handed, implicit=answer.implicit)
+            # A cancellation that comes after this look finds what was noted before it.
+            return not call.cancelled
+
         try:
             line = {"jsonrpc": "2.0", "id": request.id, "result": finish(request, result)}
-
-            def note() -> None:
-                if member is not None and answer is not None and handed != NOTHING:
-                    horizon = self._reader.horizon()
-                    member.pending.note(request.id, horizon, handed, implicit=answer.implicit)
-
-            if not call.cancelled:
-                written = self._writer.write(line, before=note)
+            written = self._writer.write(line, before=note)
         finally:
             if not written and member is not None:
-                member.pending.withdraw(request.id)
-                self._tool_calls.give_back(member, handed)
-        if not call.answered():
-            self._take_back(request.id)
+                back = member.pending.withdraw(request.id) if noted else handed
+                self._tool_calls.give_back(member, back)
 
     def _read_resource(self, request: Request) -> Any:
         uri = known_uri(self._bus, request)

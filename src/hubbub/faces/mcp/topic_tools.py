@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.bus import Bus, Steps
+from hubbub.bus import Bus, Steps, checking
 from hubbub.bus.topics import METADATA_BYTES, REASON_MAX, STATES
 from hubbub.errors import InvalidArgument
 from hubbub.faces.mcp import render_topics as render
@@ -23,11 +23,16 @@ from hubbub.faces.mcp.tools import (
     check_fields,
 )
 from hubbub.model import MAX_MESSAGE_BYTES
-from hubbub.model_topics import OUTBOX_MAX, SYNC_MAX, Membership, Post, Synced
+from hubbub.model_topics import OUTBOX_MAX, SYNC_MAX, Membership, Post, Synced, Topic
 from hubbub.names import TOPIC_NAME_MAX
+from hubbub.text import safe_line
 from hubbub.wire import membership_dict, synced_dict, topic_dict
 
-LISTED_MAX = 200
+LISTED_MAX = 100
+"""Topics or members in one answer at most: clients cut long answers silently."""
+
+METADATA_LISTED = 300
+"""Characters of a topic's metadata up to which a list shows it."""
 
 
 def create_topic(caller: Caller, given: dict[str, Any]) -> Answer:
@@ -54,17 +59,27 @@ def list_topics(caller: Caller, given: dict[str, Any]) -> Answer:
         state=given.get("state", "open"),
         match=given.get("match"),
         after=given.get("after"),
-        limit=given.get("limit", 30),
+        limit=checking.number(given.get("limit", 30), "limit", 1, LISTED_MAX),
     )
-    shown = [topic_dict(topic) for topic in page.topics]
+    shown = [_listed(topic) for topic in page.topics]
     data: dict[str, Any] = {"you": name, "topics": shown, "total": page.total}
-    count = f"{len(shown)} of {page.total}" if len(shown) != page.total else str(page.total)
-    lines = [f"{count} topics, the last active first. You are {name}."]
+    count = f"{len(shown)} of " if len(shown) != page.total else ""
+    lines = [f"{count}{render.counted(page.total, 'topic')}, the last active first. You are {name}."]
     lines += [render.topic_line(topic, now) for topic in page.topics]
     if page.next is not None:
         data["next_after"] = page.next
         lines.append(f"There are more: list_topics(after={page.next!r})")
     return Answer("\n".join(lines), safe_json(data))
+
+
+def _listed(topic: Topic) -> dict[str, Any]:
+    """A topic as one of many."""
+    shown = topic_dict(topic)
+    if checking.json_bytes(topic.metadata) > METADATA_LISTED:
+        del shown["metadata"]
+    if topic.close_reason:
+        shown["close_reason"] = safe_line(topic.close_reason, 200)
+    return shown
 
 
 def join_topic(caller: Caller, given: dict[str, Any]) -> Answer:
@@ -84,7 +99,7 @@ def leave_topic(caller: Caller, given: dict[str, Any]) -> Answer:
 def reset_cursor(caller: Caller, given: dict[str, Any]) -> Answer:
     """Go on from another place."""
     place = caller.bus.topics.reset(caller.member.seat.actor, given["topic"], given["start"])
-    return _place(caller, place, f"You are now behind number {place.cursor} of {render.title(place.topic)}")
+    return _place(caller, place, f"You go on after number {place.cursor} of {render.title(place.topic)}")
 
 
 def _place(caller: Caller, place: Membership, text: str) -> Answer:
@@ -119,6 +134,8 @@ def topic_presence(caller: Caller, given: dict[str, Any]) -> Answer:
     count = render.counted(topic.members or len(members), "member")
     lines = [f"{count} in {render.title(topic)}, {online} online:"]
     lines += [render.member_line(member, now) for member in members]
+    left_out = max(0, (topic.members or 0) - len(members))
+    lines += [f"... and {left_out} more who synced longer ago."] if left_out else []
     data: dict[str, Any] = {
         "topic": topic_dict(topic),
         "members": [
@@ -163,7 +180,7 @@ def _synced(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> A
     if synced.topic.closed_by:
         data["closed_by"] = synced.topic.closed_by
     text = render.synced_text(caller, synced, manual=manual, waited=waited)
-    if not synced.messages:
+    if not synced.messages and not synced.posted:
         data["reason"] = text
     return Answer(text, safe_json({"agent": caller.member.seat.agent.name, **data}))
 
@@ -209,7 +226,7 @@ TOPIC_TOOLS = (
             "state": {"type": "string", "enum": list(STATES)},
             "match": {"type": "string", "description": "part of a name"},
             "after": {"type": "string", "description": "next_after of the page before"},
-            "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+            "limit": {"type": "integer", "minimum": 1, "maximum": LISTED_MAX},
             "as_agent": TEXT,
         },
         (),
@@ -218,8 +235,8 @@ TOPIC_TOOLS = (
     ),
     Tool(
         "sync",
-        "All in one for a topic: post the outbox, get what others posted since your last sync, wait for it "
-        "if there is nothing. Call again while has_more. Joins you if need be. "
+        "All in one for a topic: post the outbox, get what others posted since your last sync, and if there "
+        "is nothing wait up to wait_seconds for it. Call again while has_more. Joins you if need be. "
         "Your next call confirms what you got.",
         {
             "topic": _TOPIC,

@@ -236,8 +236,14 @@ def _release_claims(tx: Write, name: str, now: int) -> None:
 
 
 def _delete_mail(tx: Write, name: str, now: int, actor: Actor | None) -> None:
+    from hubbub.stores.sqlite.meaning import forget  # seldom needed
+
+    blanked: list[int] = []
     for message, state in list(tx.db.execute(_MAIL["deliveries_of"], {"agent": name})):
         tx.db.execute(_MAIL["remove_delivery"], {"agent": name, "message": message})
         tx.db.execute(_MAIL["blank_message"], {"message": message, "now": now})
+        if tx.db.changes():
+            blanked.append(message)
         add_event(tx.db, now, "message_purged", actor, message=message, agent=name, detail={"from": state})
+    forget(tx.db, "mail", blanked)
     tx.ring(f"room/{name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubbub.errors import HubbubError
 from hubbub.model import Problem
 from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.indexing import astray
 from hubbub.stores.sqlite.statements import statements
 
 _LEDGER = statements("ledger.sql")
@@ -40,6 +41,8 @@ def check(core: Core) -> list[Problem]:
             orphans = one(db, _LEDGER["orphan_messages"], {})
             if orphans is not None and orphans[0]:
                 problems.append(Problem(f"Messages that are in no inbox: {orphans[0]}.", "error", restore))
+            for what in astray(db):
+                problems.append(Problem(f"The index of words disagrees with the {what}.", "error", restore))
     except HubbubError as error:
         problems.append(Problem(error.message, "error", error.hint or restore))
     return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubbub.model import IDEMPOTENCY_MS, Swept
 from hubbub.stores.sqlite import due
 from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.indexing import index_some
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
 from hubbub.stores.sqlite.topic_hands import return_due
@@ -40,7 +41,7 @@ def sweep(core: Core, holder: str) -> Swept:
     told = _tell(core) if untold is not None and untold[0] else 0
     fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
     if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0] and not (in_work or (1,))[0]:
-        return Swept(ran=True, steps_told=told)
+        return Swept(ran=True, indexed=index_some(core), steps_told=told)
     with core.write() as tx:
         row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
         # A time further away than the duty lasts was written before the clock was set back.
@@ -70,6 +71,7 @@ def sweep(core: Core, holder: str) -> Swept:
         posts_removed=erased,
         claims_expired=claims,
         steps_told=told + (_tell(core) if claims else 0),
+        indexed=index_some(core),
     )
 
 

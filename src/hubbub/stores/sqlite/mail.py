@@ -100,12 +100,19 @@ class SqliteMail:
         now = self._core.clock.now()
         with self._core.write() as tx:
             found = self._dead_deliveries(tx, ids, agent, by, now)
+            blanked: list[int] = []
             for message, owner in found:
                 tx.db.execute(_SQL["remove_delivery"], {"agent": owner, "message": message})
                 tx.db.execute(_SQL["blank_message"], {"message": message, "now": now})
+                if tx.db.changes():
+                    blanked.append(message)
                 add_event(
                     tx.db, now, "message_purged", by, message=message, agent=owner, detail={"from": "dead"}
                 )
+            if blanked:
+                from hubbub.stores.sqlite.meaning import forget  # seldom needed
+
+                forget(tx.db, "mail", blanked)
         return len(found)
 
     @staticmethod

@@ -5,7 +5,7 @@ What a search needs is imported when one is made: a send or a receive makes none
 
 from __future__ import annotations
 
-from hubbub.model_search import Found, Indexed, Text, Vectors, Where
+from hubbub.model_search import Failed, Found, Indexed, Text, Vectors, Where
 from hubbub.stores.sqlite.core import Core
 from hubbub.words import Query
 
@@ -47,6 +47,24 @@ class SqliteSearch:
         from hubbub.stores.sqlite import meaning
 
         return meaning.keep_meaning(self._core, holder, model, batch)
+
+    def fail_meaning(self, holder: str, model: str, source: str, number: int, cause: str) -> bool:
+        """Note that a message's vectors could not be had."""
+        from hubbub.stores.sqlite import meaning
+
+        return meaning.fail_meaning(self._core, holder, model, source, number, cause)
+
+    def release_meaning(self, holder: str) -> None:
+        """Give up the lease."""
+        from hubbub.stores.sqlite import meaning
+
+        meaning.release_meaning(self._core, holder)
+
+    def meaning_failures(self, model: str, *, limit: int = 100) -> tuple[Failed, ...]:
+        """The messages that are passed over."""
+        from hubbub.stores.sqlite import meaning
+
+        return meaning.meaning_failures(self._core, model, limit)
 
     def meaning_behind(self, model: str) -> Indexed:
         """How far the vectors have come."""

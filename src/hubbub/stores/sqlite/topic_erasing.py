@@ -33,6 +33,9 @@ def erase(tx: Write) -> int:
     ]
     if posts:
         tx.db.execute(SQL["erase_posts"], {"posts": dump(posts)})
+        from hubbub.stores.sqlite.meaning import forget  # seldom needed
+
+        forget(tx.db, "topic", posts)
     if len(posts) < ERASED_AT_ONCE:
         tx.db.execute(SQL["topic_is_erased"], {"topic": row[0]})
     return len(posts)

@@ -37,9 +37,10 @@ def give_back(tx: Write, actor: Actor, hands: tuple[Hand, ...], now: int, unseen
 
 
 def _own_hands(tx: Write, actor: Actor, hands: tuple[Hand, ...]) -> list[tuple[int, int, int]]:
-    """``(topic, first, last)`` of those that are still the actor's to speak for."""
-    found = []
-    for hand in dict.fromkeys(hands):
+    """``(topic, first, last)`` of those that are still the actor's to speak for, each once: a range that came
+    back and was handed out again in parts lies within the older hand-out and in a newer one."""
+    found: dict[tuple[int, int, int], None] = {}
+    for hand in hands:
         parsed = parse_topic_id(hand.topic)
         if parsed is None:
             continue
@@ -50,8 +51,10 @@ def _own_hands(tx: Write, actor: Actor, hands: tuple[Hand, ...]) -> list[tuple[i
             "last": hand.last,
             "session": actor.session,
         }
-        found += [(parsed[0], row[0], row[1]) for row in tx.db.execute(SQL["hands_within"], values)]
-    return found
+        found.update(
+            dict.fromkeys((parsed[0], row[0], row[1]) for row in tx.db.execute(SQL["hands_within"], values))
+        )
+    return list(found)
 
 
 def _return(tx: Write, row: Row, now: int, why: str, *, marked: bool) -> None:

@@ -33,7 +33,9 @@ def find(db: apsw.Connection, name: str) -> Row:
         if row is not None and row[1] == parsed[1] and row[3] in ("open", "closed"):
             return row
         if row is not None and row[1] == parsed[1] and row[3] == "deleted":
-            raise TopicNotFound(f"The topic {row[2]} ({name}) was deleted.")
+            raise TopicNotFound(
+                f"The topic {row[2]} ({name}) was deleted.", hint="By whom: hubbub log --event topic_deleted"
+            )
     key = topic_key(name.strip().removeprefix("#"))
     row = one(db, SQL["topic_by_name"], {"name_key": key})
     if row is not None:
@@ -178,14 +180,14 @@ def check_place(topic: Row, position: int) -> int:
     """``position`` in the topic, ``LATEST`` resolved.
 
     Raises:
-        CursorOutOfRange: it lies behind the last message.
+        CursorOutOfRange: it lies after the last message.
     """
     last: int = topic[7]
     if position == LATEST:
         return last
     if position > last:
         raise CursorOutOfRange(
-            f"{topic[2]} has messages up to number {last}; {position} lies behind that.",
+            f"{topic[2]} has messages up to number {last}; there is no {position} yet.",
             hint=f"Give a number from 0 to {last}.",
         )
     return position

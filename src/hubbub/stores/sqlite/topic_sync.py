@@ -351,11 +351,16 @@ def keep(tx: Write, actor: Actor, topic: int, position: int, own: int, now: int)
 
 def enter(tx: Write, actor: Actor, topic: Row, position: int, now: int) -> None:
     """Make the actor a member at ``position``."""
+    known = place_of(tx.db, actor.agent, topic[0], now) is not None
+    imported = one(tx.db, SQL["has_source"], {"topic": topic[0]})
+    # Who never was a member never posted here, unless the messages came from elsewhere. To know it spares
+    # counting a long topic.
+    may_have_own = known or imported is None or bool(imported[0])
     values = {
         "agent": actor.agent,
         "topic": topic[0],
         "position": position,
-        "own": own_between(tx.db, actor.agent, topic[0], position, topic[7]),
+        "own": own_between(tx.db, actor.agent, topic[0], position, topic[7]) if may_have_own else 0,
         "now": now,
     }
     tx.db.execute(SQL["add_member"], values)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import ThreadNotFound, TopicNotFound
+from hubbub.errors import ThreadNotFound, TopicExists, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.holding import Signals
 from hubbub.faces.cli.output import ReaderGone
 from hubbub.faces.cli.progress import Progress
 from hubbub.faces.cli.render_topics import name_of
@@ -18,6 +20,7 @@ from hubbub.wire import topic_dict
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
     from hubbub.interchange import Exported, ImportedTopic, ImportReport, Writer
+    from hubbub.model import Actor
 
 NAMES_SHOWN = 5
 
@@ -30,8 +33,10 @@ def export(context: Context) -> int:
     path = given.output or "-"
     form = _form(given.format, path)
     if path != "-":
-        with interchange.output(path, force=given.force) as writer:
+        with Signals() as signals, interchange.output(path, force=given.force) as writer:
+            signals.heed()  # one of them takes the half of a file away
             written = _export(context, writer, form)
+            signals.defer()
         file = os.path.abspath(path)
         answer = {"file": file, "name": written.name, "messages": written.messages, "bytes": written.bytes}
         count = render.plural(written.messages, "message")
@@ -65,7 +70,8 @@ def _export(context: Context, writer: Writer, form: str) -> Exported:
 
     given, bus, name = context.arguments, context.bus, context.arguments.what
     options: dict[str, Any] = {"form": form, "after": given.after, "metadata": given.metadata}
-    with Progress("Exported") as progress:
+    mixed = given.output in (None, "-") and sys.stdout.isatty()  # it would stand between the lines
+    with Progress("Exported", quiet=mixed) as progress:
         options["progress"] = progress
         if parse_post_id(name) is not None:
             topic = bus.topics.message(name).topic
@@ -97,25 +103,36 @@ def import_(context: Context) -> int:
     from hubbub import interchange
 
     given = context.arguments
-    actor, bus = context.actor, context.bus
-    form = interchange.sniff(given.file)
+    actor = context.actor
     with Progress("Imported") as progress:
-        if form == "hubbub":
-            if given.topics is not None or given.skip:
-                raise UsageError("--topics and --skip go with a database of Agent Bus MCP.")
-            report = interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
-        else:
-            if given.as_topic is not None:
-                raise UsageError(
-                    "--as-topic goes with an export.", hint="Choose topics with: --topics NAME,..."
-                )
-            wanted = None if given.topics is None else [word for word in given.topics.split(",") if word]
-            report = interchange.import_agent_bus(
-                bus, actor, given.file, topics=wanted, skip=given.skip, progress=progress
-            )
+        report = _import(context, actor, progress, interchange.sniff(given.file))
     lines = [_line(made) for made in report.topics] or ["There was nothing to import."]
     context.done(_as_dict(report), *lines, *map(safe_line, report.notes))
     return 0
+
+
+def _import(context: Context, actor: Actor, progress: Progress, form: str) -> ImportReport:
+    from hubbub import interchange
+
+    given, bus = context.arguments, context.bus
+    if form == "hubbub":
+        if given.topics is not None or given.skip:
+            raise UsageError(
+                "--topics and --skip go with a database of Agent Bus MCP.", hint="Run: hubbub import --help"
+            )
+        try:
+            return interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
+        except TopicExists as error:
+            error.hint = f"{error.hint} Another name: --as-topic NAME"
+            raise
+    if given.as_topic is not None:
+        raise UsageError("--as-topic goes with an export.", hint="Choose topics with: --topics NAME,...")
+    wanted = (
+        None if given.topics is None else [word.strip() for word in given.topics.split(",") if word.strip()]
+    )
+    return interchange.import_agent_bus(
+        bus, actor, given.file, topics=wanted, skip=given.skip, progress=progress
+    )
 
 
 def _line(made: ImportedTopic) -> str:

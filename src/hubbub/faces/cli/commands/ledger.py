@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubbub.clock import moment
 from hubbub.errors import InvalidArgument, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.model import EVENTS
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 PAGE = 200
 LIMIT_MAX = 100_000
-_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LOOK_AGAIN_SECONDS = 5.0
 
 
@@ -93,33 +93,10 @@ def _as_dict(event: Event, names: Names) -> dict[str, Any]:
 
 def _wanted(context: Context) -> dict[str, Any]:
     given = context.arguments
-    if given.message is not None:
-        context.bus.mail.message(given.message)  # a mistyped id is an error, not an empty answer
     return {
         "agent": None if given.agent is None else check_name(given.agent),
         "message": given.message,
+        "topic": given.topic,
         "kinds": tuple(check_word(word, EVENTS, "kind of event") for word in given.events),
         "since": None if given.since is None else moment(given.since, context.bus.store.now()),
     }
-
-
-def moment(text: str, now: int) -> int:
-    """The time that ``10m`` (ago), ``2h``, ``3d`` or an ISO date and time stands for, in milliseconds.
-
-    A date without a zone is in local time.
-
-    Raises:
-        InvalidArgument: it is none of these.
-    """
-    number, unit = text[:-1], text[-1:]
-    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 10:
-        return now - int(number) * _UNITS[unit]
-    from datetime import datetime
-
-    try:
-        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
-    except (ValueError, OverflowError, OSError):
-        raise InvalidArgument(
-            f"{text!a} is not a time.",
-            hint="Use 30s, 10m, 2h, 3d, or a date and time like 2026-11-21T09:30Z.",
-        ) from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.errors import InvalidArgument
+from hubbub.errors import InvalidArgument, NotFound
 from hubbub.faces.cli import render
+from hubbub.names import parse_post_id, parse_topic_id
 from hubbub.wire import agent_dict, message_dict
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ PAGE = 200
 def thread(context: Context) -> int:
     """Read a conversation: as the agent where one is named, else as the operator."""
     given = context.arguments
+    named = _in_topic(context)
+    if named is not None:
+        from hubbub.faces.cli.commands import topic_read
+
+        limit = topic_read.LIMIT_MAX if given.limit is None else given.limit
+        return topic_read.show(
+            context, topic_read.part(context, named[0], given.after, None, named[1], limit)
+        )
     messages, more = _pages(context)
     if context.output.json:
         answer = {"thread": given.thread, "messages": [message_dict(message) for message in messages]}
@@ -29,6 +38,21 @@ def thread(context: Context) -> int:
     if more is not None:
         context.output.line(f"There is more: add --after {more}")
     return 0
+
+
+def _in_topic(context: Context) -> tuple[str, str | None] | None:
+    """The topic, and which thread of it, where ``#name`` or an id of one was given; else None."""
+    name: str = context.arguments.thread
+    if name.startswith("#"):
+        return name, None
+    try:  # a thread of the mail may be called by any word, so also by one that looks like an id
+        if parse_post_id(name) is not None:
+            return context.bus.topics.message(name).topic, name
+        if parse_topic_id(name) is not None:
+            return context.bus.topics.get(name).id, None
+    except NotFound:
+        pass
+    return None
 
 
 def _pages(context: Context) -> tuple[list[Message], int | None]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hubbub.errors import MessageNotFound, UnknownAgent
 from hubbub.faces.cli import render
 from hubbub.faces.cli.render_topics import name_of
-from hubbub.names import NAME_RULE, parse_message_id
+from hubbub.names import NAME_RULE, parse_message_id, parse_post_id
 from hubbub.text import safe_line
-from hubbub.wire import agent_dict, delivery_dict, receipt_dict
+from hubbub.wire import agent_dict, delivery_dict, receipt_dict, topic_message_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WAITING_SHOWN = 5
 TOPICS_SHOWN = 10
+MEMBERS_SHOWN = 1000
 TOPICS_LOOKED_AT = 1000
 
 
@@ -25,9 +26,9 @@ def status(context: Context) -> int:
     word = context.arguments.what
     if word is None:
         return _of_bus(context)
-    if parse_message_id(word) is not None:
+    if parse_message_id(word) is not None or parse_post_id(word) is not None:
         try:
-            return _of_message(context, word)
+            return _of_message(context, word) if word[0] == "m" else _of_post(context, word)
         except MessageNotFound:
             # A name may look like an id.
             if not NAME_RULE.fullmatch(word) or not _is_agent(context, word):
@@ -48,6 +49,35 @@ def _of_message(context: Context, id_: str) -> int:
         context.output.answer(receipt_dict(receipt))
     else:
         render.receipt(receipt, context.bus.store.now(), context.output)
+    return 0
+
+
+def _of_post(context: Context, id_: str) -> int:
+    """Where a topic's message is: how far each member has come with it."""
+    message = context.bus.topics.message(id_)
+    topic = context.bus.topics.get(message.topic)
+    members = context.bus.topics.members(topic.id, limit=MEMBERS_SHOWN)
+    states = {
+        member.agent: "done"
+        if message.seq <= member.cursor
+        else "handed out"
+        if message.seq <= member.position
+        else "unread"
+        for member in members
+        if member.agent != message.sender
+    }
+    if context.output.json:
+        shown = {"topic": topic.name, "topic_id": topic.id, **topic_message_dict(message)}
+        del shown["body"]
+        members_shown = [{"agent": agent, "state": state} for agent, state in states.items()]
+        context.output.answer({**shown, "members": members_shown})
+        return 0
+    output, now = context.output, context.bus.store.now()
+    about = f"{safe_line(message.kind)}, {render.ago(now, message.created_at)}"
+    where = f"{name_of(topic)} {message.seq} from {safe_line(message.sender)}"
+    output.line(f"{output.styled(id_, 'cyan')} {where}: {about}")
+    for agent, state in states.items():
+        output.line(f"  {agent}: {state}")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hubbub.errors import EXIT_NOTHING, HubbubError
 from hubbub.faces.cli import render, render_topics
 from hubbub.faces.cli.bodies import read_body, read_metadata
-from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.failures import Interrupted, UsageError
 from hubbub.faces.cli.holding import Signals, drive, hand_over
 from hubbub.faces.cli.render_topics import name_of
 from hubbub.wire import synced_dict
@@ -26,12 +26,13 @@ MAX_BYTES = 8 << 20
 
 def sync(context: Context) -> int:
     """Post, acknowledge, read and wait in one stroke; then confirm what was written."""
-    given, output = context.arguments, context.output
+    given = context.arguments
     actor = context.actor
-    output.check_open()  # else messages would be taken that nobody can be shown
-    outbox = _outbox(context)
+    context.output.check_open()  # else messages would be taken that nobody can be shown
     if given.ack_through is not None and not given.manual:
         raise UsageError("--ack-through goes with --manual.", hint="Run: hubbub sync --help")
+    outbox = _outbox(context)
+    began = _Began(context)
     with Signals() as signals:
         steps = context.bus.topics.syncing(
             actor,
@@ -43,13 +44,48 @@ def sync(context: Context) -> int:
             auto_advance=not given.manual,
             ack_through=given.ack_through,
             lease=given.lease,
+            before_wait=began,
         )
-        synced = drive(steps, signals)
-        output.done = _posted(synced)
-        _hand_over(context, actor, synced, signals)
+        try:
+            synced = drive(steps, signals)
+        except Interrupted:
+            began.break_off()
+            raise
+        context.output.done = _posted(synced)
+        _hand_over(context, actor, synced, began, signals)
         if synced.hand is not None:
             context.bus.topics.confirm(actor, (synced.hand,))
     return 0 if synced.messages or synced.posted else EXIT_NOTHING
+
+
+class _Began:
+    """Tells what was posted before a wait begins: whoever breaks that off must not post it again."""
+
+    def __init__(self, context: Context) -> None:
+        self._output = context.output
+        self._first: Synced | None = None
+
+    def __call__(self, first: Synced) -> None:
+        if first.posted:
+            self._first = first
+            self._output.done = _posted(first)
+            if not self._output.json:
+                self.show(first)
+                self._output.flush()
+
+    def show(self, synced: Synced) -> None:
+        """Add what a sync did, if that was not told yet."""
+        if self._first is None or synced is self._first:
+            if synced.joined:
+                self._output.line(f"Joined {name_of(synced.topic)}.")
+            if synced.posted:
+                self._output.line(_posted(synced))
+
+    def break_off(self) -> None:
+        """The wait was broken off: answer with what was posted, where that is one answer."""
+        if self._first is not None and self._output.json:
+            self._output.answer(synced_dict(self._first))
+            self._output.flush()
 
 
 def _outbox(context: Context) -> tuple[Post, ...]:
@@ -71,7 +107,7 @@ def _outbox(context: Context) -> tuple[Post, ...]:
     )
 
 
-def _hand_over(context: Context, actor: Actor, synced: Synced, signals: Signals) -> None:
+def _hand_over(context: Context, actor: Actor, synced: Synced, began: _Began, signals: Signals) -> None:
     def give_back(unseen: bool) -> None:
         if synced.hand is None:
             return
@@ -80,21 +116,18 @@ def _hand_over(context: Context, actor: Actor, synced: Synced, signals: Signals)
         except HubbubError:
             return  # the bus fails: then it is handed out again once its time runs out
 
-    count = render.plural(len(synced.messages), "message")
-    hand_over(context.output, signals, lambda: _show(context, synced), give_back, count)
+    held = render.plural(len(synced.messages), "message") if synced.hand is not None else ""
+    hand_over(context.output, signals, lambda: _show(context, synced, began), give_back, held)
 
 
-def _show(context: Context, synced: Synced) -> None:
+def _show(context: Context, synced: Synced, began: _Began) -> None:
     given, output = context.arguments, context.output
     if output.json:
         output.answer(synced_dict(synced))
         return
     now = context.bus.store.now()
     name = name_of(synced.topic)
-    if synced.joined:
-        output.line(f"Joined {name}.")
-    if synced.posted:
-        output.line(_posted(synced))
+    began.show(synced)
     for message in synced.messages:
         render_topics.topic_message(message, name, now, output, redelivered=synced.redelivered)
     if given.manual and synced.messages:

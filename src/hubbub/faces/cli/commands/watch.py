@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hubbub.clock import to_iso
 from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
 from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.folding import cells, cut
 from hubbub.faces.cli.render import indented
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
@@ -28,8 +29,11 @@ PAGE = 200
 PAGE_BYTES = 4 << 20
 LAST_MAX = 1000
 LOOK_AGAIN_SECONDS = 5.0
-LINE_CHARACTERS = 240
+LINE_CELLS = 240
 """Where a line is cut on something that is no terminal."""
+
+ROOM_MIN = 20
+"""What is shown of a text at least, however long the line is before it."""
 
 TOPIC_EVENTS = (
     "topic_created",
@@ -67,12 +71,18 @@ class Line(NamedTuple):
     """A message, as a line shows it."""
 
     at: int
+    seq: int
     where: str
     sender: str
     kind: str
     id: str
     text: str
     record: dict[str, Any]
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What to sort by: time, and within one moment the place in the topic or the mail."""
+        return self.at, self.seq
 
 
 class Watch:
@@ -108,7 +118,7 @@ class Watch:
             found += self._newest_of_all(self._last)
         if self._mail and self._last:
             found += self._newest_mail(self._mail, self._last)
-        for line in sorted(found, key=lambda line: line.at):
+        for line in sorted(found, key=lambda line: line.order):
             self._show(line)
         for topic in self._topics:
             if topic.state != "open" and self._shown.pop(topic.id, None) is not None:
@@ -135,7 +145,7 @@ class Watch:
                 # They come by their last activity: once that is older than what is found, the rest is, too.
                 more = len(newest) < count or (bool(newest) and topic.last_at > newest[-1].at)
                 newest += self._newest(topic, count if more else 0)
-                newest = heapq.nlargest(count, newest, key=lambda line: line.at)
+                newest = heapq.nlargest(count, newest, key=lambda line: line.order)
             if page.next is None:
                 return newest
             place = page.next
@@ -192,7 +202,7 @@ class Watch:
                 self._tell(topic, "created")
             topic = self._show_posts(id_)
         except TopicNotFound:
-            if "topic_deleted" in happened:
+            if "topic_deleted" in happened and id_ in self._names:  # else an import that was given up
                 self._tell_deleted(id_)
             return
         before, self._names[id_] = self._names.get(id_, topic.name), topic.name
@@ -249,8 +259,8 @@ class Watch:
             indented(line.text, self._output)
         else:
             head = f"{to_iso(line.at)}  {line.where}  {line.sender}{line.kind}: "
-            room = max(20, (self._output.width or LINE_CHARACTERS) - len(head))
-            text = safe_line(line.text[: room + 1], room)
+            room = max(ROOM_MIN, (self._output.width or LINE_CELLS) - cells(head))
+            text = cut(safe_line(line.text[: room + 1]), room)
             self._output.line(f"{_head(line, self._output)}: {text}")
 
 
@@ -274,6 +284,7 @@ def _of_mail(message: Message) -> Line:
 def _line(message: TopicMessage | Message, where: str, text: str, record: dict[str, Any]) -> Line:
     return Line(
         at=message.created_at,
+        seq=message.seq,
         where=where,
         sender=safe_line(message.sender),
         kind="" if message.kind == "message" else f" ({safe_line(message.kind)})",

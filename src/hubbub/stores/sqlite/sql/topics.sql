@@ -307,6 +307,9 @@ WHERE m.position > t.last_seq
    OR m.own <> (SELECT count(*) FROM posts p
                 WHERE p.topic = m.topic AND p.seq > m.position AND p.sender = m.agent)
    OR EXISTS (SELECT 1 FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic AND h.last > m.position)
+   OR EXISTS (SELECT 1 FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic
+              AND h.others <> (SELECT count(*) FROM posts p WHERE p.topic = h.topic
+                               AND p.seq BETWEEN h.first AND h.last AND p.sender <> h.agent))
    OR EXISTS (SELECT 1 FROM hands h JOIN hands k ON k.agent = h.agent AND k.topic = h.topic
               WHERE h.agent = m.agent AND h.topic = m.topic AND h.first < k.first AND h.last >= k.first);
 
