@@ -27,6 +27,7 @@ class World:
         self.agents = store.agents
         self.mail = store.mail
         self.topics = store.topics
+        self.work = store.work
         self.clock = clock
         self._numbers = itertools.count(1)
 

@@ -63,18 +63,20 @@ def update_project(core: Core, actor: Actor, project: str, changes: dict[str, An
         tx.db.execute(PLANS["change_project"], values)
         add_event(tx.db, now, "project_changed", actor, project=row[0], detail=changes)
         if values["state"] != row[3]:
-            _state_follows(tx, actor, row[0], values["state"], now)
+            _state_follows(tx, actor, row[0], row[3], values["state"], now)
         ends.ring(tx, row[0], row[1])
         return project_of(project_row(tx.db, row[0]))
 
 
-def _state_follows(tx: Write, actor: Actor, project: int, state: str, now: int) -> None:
+def _state_follows(tx: Write, actor: Actor, project: int, before: str, state: str, now: int) -> None:
     if state == "aborted":
         for step, status in list(tx.db.execute(PLANS["open_steps"], {"project": project})):
             _cancel(tx, actor, step, status, now, "the project was aborted", ABORTED)
     if state == "active":
         for (step,) in list(tx.db.execute(PLANS["cancelled_by_abort"], {"project": project})):
             _revive(tx, actor, step, now, "the project is active again")
+        if before != "completed":  # that one is reopened on purpose
+            ends.complete_project(tx, actor, project, now)
 
 
 def edit_step(core: Core, actor: Actor, name: str, changes: dict[str, Any]) -> Step:
@@ -198,19 +200,21 @@ def retry(core: Core, actor: Actor, name: str, note: str) -> Step:
         if row[13] not in ("failed", "parked", "cancelled"):
             raise StepNotParked(f"Step {row[4]} of {row[27]} is {row[13]}; there is nothing to retry.")
         _revive(tx, actor, row[0], now, note)
-        values = {"step": row[0], "project": row[2]}
-        for (with_it,) in list(tx.db.execute(SQL["cancelled_for"], values)):
-            _revive(tx, actor, with_it, now, f"step {row[4]} is retried")
         plans._reopen(tx, actor, row[2], now)
         return step_of(tx.db, step_row(tx.db, row[0]))
 
 
 def _revive(tx: Write, actor: Actor, step: int, now: int, why: str) -> None:
+    """Bring a step back, and then what was cancelled for its sake."""
+    # What it went on without may be about to be done after all.
+    tx.db.execute(SQL["rate_needs"], {"step": step})
     tx.db.execute(SQL["revive_step"], {"step": step, "now": now, "ageing": AGEING_MS})
     tx.db.execute(SQL["wait_again"], {"step": step})
     tx.db.execute(SQL["no_longer_ready"], {"step": step})
-    detail = {"note": why} if why else None
-    ends.note(tx, now, "step_retried", actor, step_row(tx.db, step), detail=detail)
+    row = step_row(tx.db, step)
+    ends.note(tx, now, "step_retried", actor, row, detail={"note": why} if why else None)
+    for (with_it,) in list(tx.db.execute(SQL["cancelled_for"], {"step": step, "project": row[2]})):
+        _revive(tx, actor, with_it, now, f"step {row[4]} is retried")
 
 
 def merge(core: Core, actor: Actor, name: str, commit: str | None) -> Step:

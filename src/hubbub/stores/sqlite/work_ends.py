@@ -58,7 +58,7 @@ def _cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int)
         tx.db.execute(SQL["go_on_without"], {"step": each})
         tx.db.execute(SQL["now_ready"], {"step": each, "now": now, "ageing": AGEING_MS})
         row = step_row(tx.db, each)
-        because = step_row(tx.db, root)
+        because = step_row(tx.db, step)
         note(tx, now, "step_cancelled", actor, row, detail={"why": f"step {because[4]} is {because[13]}"})
         left += [found[0] for found in tx.db.execute(SQL["cancelled_with"], {"step": each})]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from hubbub.errors import InvalidArgument
@@ -64,21 +66,24 @@ def _ready(core: Core, project: int | None, scope: str | None, limit: int, now: 
     db = core.connections.mine().db
     held = Held(db, None, now)
     projects = [row[0] for row in db.execute(SQL["projects_with_work"]) if project in (None, row[0])]
-    found = []
-    for each in projects:
-        values = {"project": each, "scope": scope, "ageing": AGEING_MS, "limit": limit}
+
+    def of(project: int) -> Iterator[tuple[int, int]]:
+        values = {"project": project, "scope": scope, "ageing": AGEING_MS, "limit": -1}
         for step, place, not_before, holds, paths, resources in db.execute(SQL["ready_steps"], values):
             rests = not_before is not None and not_before > now
             if not rests and not (holds and not held.frees(paths, resources)):
-                found.append((place, step))
-    return [step for _, step in sorted(found)[:limit]]
+                yield place, step
+
+    # As a claim does: the first of each project in its order, and of these the first.
+    return [step for _, step in islice(merge(*[list(islice(of(each), limit)) for each in projects]), limit)]
 
 
 def _place(after: str | None) -> tuple[int | None, int | None]:
     if after is None:
         return None, None
     first, _, second = after.partition(":")
-    if not (after.isascii() and first.lstrip("-").isdigit() and second.isdigit() and len(after) < 40):
+    digits = first.removeprefix("-")
+    if not (after.isascii() and digits.isdigit() and second.isdigit() and max(len(digits), len(second)) < 19):
         raise InvalidArgument(f"{ascii(after)[:60]} is not a place in the list.", hint="Take it from a page.")
     return int(first), int(second)
 

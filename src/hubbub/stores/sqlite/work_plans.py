@@ -119,11 +119,11 @@ def add_all(tx: Write, actor: Actor, project: int, drafts: tuple[StepDraft, ...]
 def _numbers(tx: Write, project: int, drafts: tuple[StepDraft, ...]) -> list[int]:
     last = one(tx.db, PLANS["last_number"], {"project": project})
     given = [draft.num for draft in drafts if draft.num is not None]
-    twice = next((num for num in given if given.count(num) > 1), None) if len(given) < 200 else None
-    if len(set(given)) != len(given):
-        raise StepExists(
-            f"Two of the new steps have the number {twice or 'of another one'}; nothing was added."
-        )
+    seen: set[int] = set()
+    for num in given:
+        if num in seen:
+            raise StepExists(f"Two of the new steps have the number {num}; nothing was added.")
+        seen.add(num)
     taken = list(tx.db.execute(PLANS["numbered"], {"project": project, "nums": dump(given)}))
     if taken:
         raise StepExists(f"The project has a step {taken[0][0]} already; nothing was added.")

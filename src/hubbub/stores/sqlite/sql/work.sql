@@ -234,6 +234,14 @@ UPDATE needs SET met = 0
 WHERE needed = :step AND met = 1
   AND (SELECT status FROM steps s WHERE s.step = needs.step) = 'not_started';
 
+-- name: rate_needs
+-- A step comes back: which of its needs are met by now.
+UPDATE needs SET met = (
+    SELECT n.status = 'merged' OR n.status = 'completed' AND needs.until = 'completed'
+        OR needs.on_failure = 'continue' AND n.status IN ('failed', 'parked', 'cancelled')
+    FROM steps n WHERE n.step = needs.needed)
+WHERE step = :step;
+
 -- name: now_ready
 -- Dependents of a step that wait for nothing any more are ready from now on.
 UPDATE steps SET ready_at = :now, rank = :now - priority * :ageing
