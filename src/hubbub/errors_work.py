@@ -78,6 +78,13 @@ class ClaimLost(HubbubError):
     default_hint = "Stop working on this step and do not push. Claim another one to go on."
 
 
+class ClaimNotFound(NotFound):
+    """The agent has no claim that this could mean."""
+
+    code = "CLAIM_NOT_FOUND"
+    default_hint = "Your claims: claim_step(mine=true), or hubbub step mine"
+
+
 class ClaimLive(HubbubError):
     """The claim has not run out: its holder may be at work."""
 
@@ -93,7 +100,7 @@ class ClaimChanged(HubbubError):
 
 
 class PathHeld(HubbubError):
-    """Somebody else holds one of these files; nothing was reserved."""
+    """Somebody else holds one of these files; nothing was changed."""
 
     code = "PATH_HELD"
     default_hint = "Ask who holds it, or wait until it is free."

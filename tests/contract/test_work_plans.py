@@ -64,7 +64,12 @@ def test_a_project_is_made_with_all_that_was_said_of_it_and_its_steps(world: Wor
     one, _, parser = steps
     for field in set(StepDraft._fields) - {"num"}:
         assert getattr(parser, field) == getattr(FULL, field), field
-    assert (parser.project, parser.status, parser.waiting, parser.attempts) == (project.id, "not_started", 2, 0)
+    assert (parser.project, parser.status, parser.waiting, parser.attempts) == (
+        project.id,
+        "not_started",
+        2,
+        0,
+    )
     assert (parser.ready_at, one.ready_at, one.created_at) == (None, world.store.now(), world.store.now())
     assert (parser.agent, parser.lease_until, parser.ended_at, parser.notes) == (None, None, None, None)
     assert world.work.steps("Site")[0] == tuple(sorted(steps, key=lambda step: step.num))
@@ -418,7 +423,13 @@ def test_an_aborted_project_comes_back_with_what_the_abort_cancelled(world: Worl
 @pytest.mark.parametrize("on_failure", ["block", "cancel", "continue"])
 def test_an_abort_and_back_leaves_the_order_of_steps_as_it_was(world: World, on_failure: str) -> None:
     ada = world.agent("ada")
-    planned(world, ada, "a", draft("b", Need(1, on_failure=on_failure)), draft("c", Need(2, on_failure=on_failure)))
+    planned(
+        world,
+        ada,
+        "a",
+        draft("b", Need(1, on_failure=on_failure)),
+        draft("c", Need(2, on_failure=on_failure)),
+    )
     for _ in range(2):
         world.work.update_project(ada, "p", {"state": "aborted"})
         assert statuses(world) == ["cancelled"] * 3
@@ -499,7 +510,9 @@ def test_merging_leaves_a_completed_project_completed(world: World) -> None:
     assert world.work.project("p").state == "completed"
 
 
-def test_a_project_whose_last_step_was_done_while_it_was_paused_completes_when_it_goes_on(world: World) -> None:
+def test_a_project_whose_last_step_was_done_while_it_was_paused_completes_when_it_goes_on(
+    world: World,
+) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a")
     live = claimed(world, ada)

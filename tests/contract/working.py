@@ -16,14 +16,24 @@ def draft(title: str = "x", *needs: int | Need, **fields: Any) -> StepDraft:
 
 
 def planned(
-    world: World, actor: Actor, *steps: StepDraft | str, name: str = "p", key: str | None = None, **fields: Any
+    world: World,
+    actor: Actor,
+    *steps: StepDraft | str,
+    name: str = "p",
+    key: str | None = None,
+    **fields: Any,
 ) -> tuple[Step, ...]:
     """Make a project; its steps."""
     return made(world, actor, *steps, name=name, key=key, **fields)[1]
 
 
 def made(
-    world: World, actor: Actor, *steps: StepDraft | str, name: str = "p", key: str | None = None, **fields: Any
+    world: World,
+    actor: Actor,
+    *steps: StepDraft | str,
+    name: str = "p",
+    key: str | None = None,
+    **fields: Any,
 ) -> tuple[Project, tuple[Step, ...]]:
     """Make a project; it and its steps."""
     drafts = tuple(StepDraft(one) if isinstance(one, str) else one for one in steps)

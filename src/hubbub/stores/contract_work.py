@@ -62,7 +62,8 @@ class WorkStore(Protocol):
     def update_project(self, actor: Actor, project: str, changes: dict[str, Any]) -> Project:
         """Change ``name``, ``base_commit``, ``description``, ``priority``, ``metadata`` or ``state``:
         ``paused`` stops claims, ``aborted`` cancels what is not over, ``active`` undoes both or reopens a
-        completed one. It completes by itself when all its steps are over and one at least is done.
+        completed one. It completes by itself when all its steps are done or cancelled and one at least is
+        done; more to do makes it active again.
         """
         ...
 
@@ -75,7 +76,8 @@ class WorkStore(Protocol):
     def edit_step(self, actor: Actor, step: str, changes: dict[str, Any]) -> Step:
         """Change ``title``, ``instructions``, ``acceptance``, ``branch``, ``scope``, ``paths``,
         ``resources``, ``priority``, ``num``, ``max_attempts``, ``time_limit_ms``, ``not_before`` or
-        ``metadata`` of a step that is not over. Raises ``STEP_OVER``, ``STEP_EXISTS``.
+        ``metadata`` of a step that is not over. A live claim comes to hold only what is free. Raises
+        ``STEP_OVER``, ``STEP_EXISTS``, ``PATH_HELD``, ``STEP_BEGUN`` (a resource is in use).
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hubbub.errors_work import (
@@ -16,12 +17,13 @@ from hubbub.errors_work import (
 )
 from hubbub.model import Actor
 from hubbub.model_work import AGEING_MS, LIVE, OVER, Need, Project, Stale, Step, StepDraft
-from hubbub.names import topic_key
+from hubbub.names import step_id, topic_key
 from hubbub.stores.sqlite import work_ends as ends
 from hubbub.stores.sqlite import work_plans as plans
 from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, one
+from hubbub.stores.sqlite.work_files import conflicts_of, path_held
 from hubbub.stores.sqlite.work_plans import PLANS
 from hubbub.stores.sqlite.work_rows import (
     SQL,
@@ -106,11 +108,29 @@ def edit_step(core: Core, actor: Actor, name: str, changes: dict[str, Any]) -> S
             taken = one(tx.db, SQL["step_numbered"], {"project": row[2], "num": values["num"]})
             if taken is not None:
                 raise StepExists(f"The project has a step {values['num']} already; nothing was changed.")
+        if row[13] in LIVE:
+            _refuse_held(tx, row, values, now)
         values["holds"] = int(values["paths"] != "[]" or values["resources"] != "[]")
         values["rank"] = (row[21] if row[21] is not None else now) - values["priority"] * AGEING_MS
         tx.db.execute(PLANS["change_step"], values)
         ends.note(tx, now, "step_changed", actor, row, detail=changes)
         return step_of(tx.db, step_row(tx.db, row[0]))
+
+
+def _refuse_held(tx: Write, row: Row, values: dict[str, Any], now: int) -> None:
+    """Raise when a live claim would come to hold what others hold."""
+    own = step_id(row[0], row[1])
+    if values["paths"] != row[10]:
+        found = conflicts_of(tx.db, values["paths"], row[28], now, own_claims=True)
+        held = [each for each in found if each.what != own]
+        if held:
+            raise path_held(held, "nothing was changed")
+    if values["resources"] != row[11]:
+        had = json.loads(row[11])
+        full = {name for name, have, may in tx.db.execute(SQL["held_resources"], {"now": now}) if have >= may}
+        taken = [name for name in json.loads(values["resources"]) if name in full and name not in had]
+        if taken:
+            raise StepBegun(f"{row[28]} has step {row[4]}, and {taken[0]} is in use; nothing was changed.")
 
 
 def _open(tx: Write, actor: Actor, name: str, now: int) -> Row:

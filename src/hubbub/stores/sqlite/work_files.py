@@ -35,7 +35,7 @@ def reserve(
         def act() -> dict[str, int]:
             held = conflicts_of(tx.db, dump(globs), actor.agent, now)
             if held:
-                raise _path_held(held)
+                raise path_held(held, "nothing was reserved")
             values = {
                 "tag": new_tag(),
                 "agent": actor.agent,
@@ -57,12 +57,13 @@ def reserve(
         return _reservation(row)
 
 
-def _path_held(held: list[Conflict]) -> PathHeld:
+def path_held(held: list[Conflict], so: str) -> PathHeld:
+    """The error for files that others hold; ``so`` says what was not done."""
     first = held[0]
     reason = f" ({first.reason})" if first.reason else ""
     more = f", and {len(held) - 1} more" if len(held) > 1 else ""
     return PathHeld(
-        f"{first.agent} holds {first.held} until {to_iso(first.until)}{reason}{more}; nothing was reserved.",
+        f"{first.agent} holds {first.held} until {to_iso(first.until)}{reason}{more}; {so}.",
         conflicts=[{"agent": each.agent, "held": each.held, "wanted": each.wanted} for each in held[:20]],
     )
 

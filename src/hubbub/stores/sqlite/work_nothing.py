@@ -7,12 +7,15 @@ from typing import NamedTuple
 import apsw
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ProjectNotFound
+from hubbub.errors_work import ProjectNotFound, StepNotFound
 from hubbub.model_work import AGEING_MS, Blocker, Counts, Nothing, Wanted
 from hubbub.names import step_id
 from hubbub.stores.sqlite.core import one
+from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.work_free import Held
 from hubbub.stores.sqlite.work_rows import SQL, find_project, find_step, project_row, step_row
+
+_FILES = statements("files.sql")
 
 LOOKED_AT = 200
 """How many ready steps are looked at to say why none can be had."""
@@ -30,7 +33,7 @@ def resolve(db: apsw.Connection, wanted: Wanted) -> Asked | Nothing:
     """What ``wanted`` names.
 
     Raises:
-        StepNotFound: it names an unknown step.
+        StepNotFound: it names an unknown step, or one that is not of the project or scope named beside it.
     """
     project = None
     if wanted.project is not None:
@@ -45,6 +48,11 @@ def resolve(db: apsw.Connection, wanted: Wanted) -> Asked | Nothing:
         if project is not None and named.isascii() and named.isdigit():
             named = f"{wanted.project}/{named}"
         step = find_step(db, named)
+        found = step_row(db, step)
+        if project not in (None, found[2]):
+            raise StepNotFound(f"Step {found[4]} of {found[27]} is not one of {wanted.project}.")
+        if wanted.scope not in (None, found[9]):
+            raise StepNotFound(f"Step {found[4]} of {found[27]} has not the scope {wanted.scope}.")
     return Asked(project, wanted.scope, step)
 
 
@@ -53,52 +61,66 @@ def why_nothing(db: apsw.Connection, asked: Asked, agent: str, now: int) -> Noth
     if asked.step is not None:
         return _why_not_this(db, asked.step, agent, now)
     counts = _counts(db, asked)
-    state = None if asked.project is None else project_row(db, asked.project)[3]
+    live = counts.claimed + counts.in_progress
     where = "" if asked.project is None else f" of {project_row(db, asked.project)[2]}"
     where += f" with the scope {asked.scope}" if asked.scope else ""
-    live = counts.claimed + counts.in_progress
-    lease = one(db, SQL["next_lease"], {})
-    retry_at = lease[0] if lease and live else None
+    stopped = _stopped(db, asked, counts, where)
+    if stopped is not None:
+        return stopped
     if counts.total == 0:
         return Nothing("no_steps", f"There are no steps{where} yet.", counts)
-    if state == "paused" or (state is None and _all_paused(db)):
-        return Nothing("paused", f"The work{where} is paused.", counts, retry_at=None)
     if not (counts.not_started or live or counts.failed or counts.parked):
         return Nothing("all_done", f"All {counts.total} steps{where} are done or cancelled.", counts)
     if not counts.not_started and live:
         says = f"All steps{where} that are left are in hand: {live}."
-        return Nothing("all_in_flight", says, counts, retry_at=retry_at)
+        return Nothing("all_in_flight", says, counts, retry_at=_next_lease(db, asked.project))
     if counts.ready:
         found = _why_not_ready(db, asked, agent, now, counts, where)
         if found is not None:
             return found
-    stuck = _stuck(db, asked)
-    if live and counts.not_started:
-        says = f"{counts.not_started} steps{where} wait for others; {live} are in hand."
-        return Nothing("blocked", says, counts, blocked_by=_in_hand(db, asked), retry_at=retry_at)
-    if stuck:
-        names = ", ".join(name for _, name in stuck)
-        says = f"{counts.not_started} steps{where} wait; in the way: {names}."
-        if not counts.not_started:
-            says = f"What is left{where} was given up: {names}. Bring it back with a retry, or cancel it."
-        return Nothing("blocked_by_failed", says, counts, blocked_by=tuple(id_ for id_, _ in stuck))
-    says = f"{counts.not_started} steps{where} wait for work that is not done, or not merged."
-    return Nothing("blocked", says, counts)
+    return _why_blocked(db, asked, counts, where)
 
 
-def _counts(db: apsw.Connection, asked: Asked) -> Counts:
-    if asked.scope is not None:
-        row = one(db, SQL["scope_counts"], {"scope": asked.scope, "project": asked.project})
-        return Counts(*(value or 0 for value in row)) if row else Counts()
+def _stopped(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> Nothing | None:
+    """There is something to do, but its project is not active."""
     if asked.project is not None:
+        state = project_row(db, asked.project)[3]
+        left = counts.total - counts.completed - counts.merged - counts.cancelled
+        return (
+            None
+            if state == "active" or not left
+            else Nothing("paused", f"The work{where} is {state}.", counts)
+        )
+    if counts.not_started + counts.claimed + counts.in_progress:
+        return None
+    paused = _counts(db, asked, paused=True)
+    if paused.not_started + paused.claimed + paused.in_progress:
+        return Nothing("paused", f"The work{where} that is left is paused.", paused)
+    return None
+
+
+def _counts(db: apsw.Connection, asked: Asked, *, paused: bool = False) -> Counts:
+    """The counts of what a claim looks at; without a project, of the paused ones or of the others."""
+    if asked.scope is not None:
+        values = {"scope": asked.scope, "project": asked.project, "paused": int(paused)}
+        row = one(db, SQL["scope_counts"], values)
+    elif asked.project is not None:
         return Counts(*project_row(db, asked.project)[12:21])
-    row = one(db, SQL["project_counts"], {"paused": None})
-    return Counts(*row[:9]) if row else Counts()
+    else:
+        row = one(db, SQL["project_counts"], {"paused": int(paused)})
+    return Counts(*(value or 0 for value in row)) if row else Counts()
 
 
-def _all_paused(db: apsw.Connection) -> bool:
-    row = one(db, SQL["open_states"], {})
-    return row is not None and row[0] == 0 and row[1] > 0
+def _next_lease(db: apsw.Connection, project: int | None) -> int | None:
+    row = one(db, SQL["next_lease"], {"project": project})
+    return None if row is None else row[0]
+
+
+def _free_at(db: apsw.Connection, agent: str, now: int) -> int | None:
+    """When the first of what others hold is free again, if nothing else happens."""
+    row = one(db, _FILES["next_reservation"], {"now": now, "agent": agent})
+    times = [_next_lease(db, None), None if row is None else row[0]]
+    return min((time for time in times if time is not None), default=None)
 
 
 def _why_not_ready(
@@ -120,25 +142,50 @@ def _why_not_ready(
                 resting.append(not_before)
             elif holds and not held.frees(paths, resources):
                 kept.append(step)
+    if not (kept or resting):
+        return None
+    times = [*resting, _free_at(db, agent, now) if kept else _next_lease(db, asked.project)]
+    retry_at = min((time for time in times if time is not None), default=None)
     if kept:
         blockers = tuple(dict.fromkeys(blocker.what for blocker in explain(db, kept[0], agent, now)))
         says = f"{len(kept)} ready steps{where} name files or resources that others hold."
-        lease = one(db, SQL["next_lease"], {})
-        return Nothing("held", says, counts, blocked_by=blockers, retry_at=lease[0] if lease else None)
-    if resting:
-        says = f"{len(resting)} steps{where} rest until {to_iso(min(resting))} at the earliest."
-        return Nothing("delayed", says, counts, retry_at=min(resting))
-    return None
+        return Nothing("held", says, counts, blocked_by=blockers, retry_at=retry_at)
+    says = f"{len(resting)} steps{where} rest until {to_iso(min(resting))} at the earliest."
+    return Nothing("delayed", says, counts, retry_at=retry_at)
 
 
-def _stuck(db: apsw.Connection, asked: Asked) -> list[tuple[str, str]]:
-    rows = db.execute(SQL["stuck_steps"], {"project": asked.project, "scope": None})
-    return [(step_id(row[0], row[1]), f"step {row[2]} of {row[3]} ({row[4]})") for row in rows]
+def _why_blocked(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> Nothing:
+    """Nothing is ready: steps wait for what is in hand, for what was given up, or for what nobody did yet."""
+    if not counts.not_started:
+        given_up = _listed(db, "stuck_steps", project=asked.project)
+        says = (
+            f"What is left{where} was given up: {_named(given_up)}. Bring it back with a retry, or cancel it."
+        )
+        return Nothing("blocked_by_failed", says, counts, tuple(given_up))
+    waiting = f"{counts.not_started} steps{where} wait"
+    in_the_way = _listed(db, "in_the_way", project=asked.project)
+    in_hand = _listed(db, "steps_in_hand", project=asked.project)
+    if in_hand:
+        says = f"{waiting} for others; in hand: {_named(in_hand)}."
+        says += f" In the way: {_named(in_the_way)}." if in_the_way else ""
+        lease = _next_lease(db, asked.project)
+        return Nothing("blocked", says, counts, (*in_hand, *in_the_way), lease)
+    if in_the_way:
+        return Nothing(
+            "blocked_by_failed", f"{waiting}; in the way: {_named(in_the_way)}.", counts, tuple(in_the_way)
+        )
+    waited_for = _listed(db, "waited_for", project=asked.project, scope=asked.scope)
+    return Nothing("blocked", f"{waiting} for {_named(waited_for)}.", counts, tuple(waited_for))
 
 
-def _in_hand(db: apsw.Connection, asked: Asked) -> tuple[str, ...]:
-    rows = db.execute(SQL["steps_in_hand"], {"project": asked.project})
-    return tuple(step_id(row[0], row[1]) for row in rows)
+def _listed(db: apsw.Connection, statement: str, **values: object) -> dict[str, str]:
+    """Steps by id, as a sentence names them."""
+    rows = db.execute(SQL[statement], values)
+    return {step_id(row[0], row[1]): f"step {row[2]} of {row[3]} ({row[4]})" for row in rows}
+
+
+def _named(steps: dict[str, str]) -> str:
+    return ", ".join(steps.values())
 
 
 def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothing:
@@ -158,6 +205,8 @@ def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothi
         "resource": "held",
     }.get(kinds[0] if kinds else "", "all_in_flight")
     retry_at = row[18] if reason == "delayed" else row[29] if reason == "all_in_flight" else None
+    if reason == "held":
+        retry_at = _free_at(db, agent, now)
     return Nothing(reason, says, counts, tuple(blocker.what for blocker in blockers), retry_at)
 
 

@@ -19,6 +19,10 @@ WHERE ended_at IS NULL AND until > :now AND (:agent IS NULL OR agent = :agent) O
 -- What others than one agent keep.
 SELECT globs FROM reservations WHERE ended_at IS NULL AND until > :now AND agent IS NOT :agent;
 
+-- name: next_reservation
+-- When the first of what others than one agent keep is free.
+SELECT min(until) FROM reservations WHERE ended_at IS NULL AND until > :now AND agent IS NOT :agent;
+
 -- name: anything_held
 -- Whether anything is kept, or claimed with paths or resources.
 SELECT EXISTS (SELECT 1 FROM reservations WHERE ended_at IS NULL AND until > :now)

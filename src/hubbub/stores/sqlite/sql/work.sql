@@ -16,20 +16,20 @@ SELECT project FROM projects WHERE name_key = :name_key;
 SELECT name FROM projects ORDER BY project DESC LIMIT 1000;
 
 -- name: project_counts
--- The counts of all projects of some states together.
+-- The counts of all projects together, of the paused ones or of the others.
 SELECT coalesce(sum(not_started), 0), coalesce(sum(claimed), 0), coalesce(sum(in_progress), 0),
        coalesce(sum(completed), 0), coalesce(sum(merged), 0), coalesce(sum(failed), 0),
-       coalesce(sum(parked), 0), coalesce(sum(cancelled), 0), coalesce(sum(ready), 0), count(*)
-FROM projects WHERE :paused IS NULL OR state = 'paused';
+       coalesce(sum(parked), 0), coalesce(sum(cancelled), 0), coalesce(sum(ready), 0)
+FROM projects WHERE (state = 'paused') = :paused;
 
 -- name: scope_counts
--- The counts of one scope, of a project or of all active ones.
+-- The counts of one scope, of a project, of the paused ones or of the others.
 SELECT sum(s.status = 'not_started'), sum(s.status = 'claimed'), sum(s.status = 'in_progress'),
        sum(s.status = 'completed'), sum(s.status = 'merged'), sum(s.status = 'failed'),
        sum(s.status = 'parked'), sum(s.status = 'cancelled'),
        sum(s.status = 'not_started' AND s.waiting = 0)
 FROM steps s JOIN projects p ON p.project = s.project
-WHERE s.scope = :scope AND (:project IS NULL OR s.project = :project);
+WHERE s.scope = :scope AND iif(:project IS NULL, (p.state = 'paused') = :paused, s.project = :project);
 
 -- name: step_row
 -- One step, with who has it or finished it.
@@ -289,25 +289,45 @@ SELECT number, agent, session, state, claimed_at, started_at, lease_until, limit
 FROM attempts WHERE step = :step AND number = :number;
 
 -- name: next_lease
--- When the first live claim runs out.
-SELECT min(lease_until) FROM attempts WHERE state = 'live';
-
--- name: open_states
--- Of the projects with open steps, how many are active and how many paused.
-SELECT sum(state = 'active'), sum(state = 'paused') FROM projects
-WHERE not_started + claimed + in_progress > 0;
+-- When the first live claim runs out, of a project or of all.
+SELECT min(a.lease_until) FROM attempts a
+WHERE a.state = 'live'
+  AND (:project IS NULL OR (SELECT s.project FROM steps s WHERE s.step = a.step) = :project);
 
 -- name: stuck_steps
 -- Steps that failed or are parked, of a project or of all active ones.
 SELECT s.step, s.tag, s.num, p.name, s.status
 FROM projects p CROSS JOIN steps s INDEXED BY steps_stuck
-     ON s.project = p.project AND s.status IN ('failed', 'parked')
+     ON s.project = p.project AND s.status IN ('failed', 'parked', 'cancelled')
 WHERE p.state = 'active' AND p.failed + p.parked > 0 AND (:project IS NULL OR p.project = :project)
+  AND s.status <> 'cancelled'
+LIMIT 10;
+
+-- name: in_the_way
+-- Steps that will not be done and that others wait for all the same.
+SELECT s.step, s.tag, s.num, p.name, s.status
+FROM projects p CROSS JOIN steps s INDEXED BY steps_stuck
+     ON s.project = p.project AND s.status IN ('failed', 'parked', 'cancelled')
+WHERE p.state = 'active' AND p.failed + p.parked + p.cancelled > 0
+  AND (:project IS NULL OR p.project = :project)
+  AND EXISTS (SELECT 1 FROM needs e JOIN steps d ON d.step = e.step
+              WHERE e.needed = s.step AND e.met = 0 AND d.status = 'not_started')
+LIMIT 10;
+
+-- name: waited_for
+-- What steps that are not begun wait for, of a project or of all active ones, of a scope or of any.
+SELECT DISTINCT n.step, n.tag, n.num, p.name, n.status
+FROM projects p
+JOIN steps s ON s.project = p.project AND s.status = 'not_started' AND s.waiting > 0
+JOIN needs e ON e.step = s.step AND e.met = 0
+JOIN steps n ON n.step = e.needed
+WHERE p.state = 'active' AND p.not_started > p.ready AND (:project IS NULL OR p.project = :project)
+  AND (:scope IS NULL OR s.scope = :scope)
 LIMIT 10;
 
 -- name: steps_in_hand
 -- Steps that somebody has, of a project or of all active ones.
-SELECT s.step, s.tag
+SELECT s.step, s.tag, s.num, p.name, s.status
 FROM projects p CROSS JOIN steps s INDEXED BY steps_in_hand
      ON s.project = p.project AND s.status IN ('claimed', 'in_progress')
 WHERE p.state = 'active' AND p.claimed + p.in_progress > 0 AND (:project IS NULL OR p.project = :project)

@@ -70,7 +70,7 @@ CREATE INDEX steps_ready ON steps (project, rank, num) WHERE status = 'not_start
 CREATE INDEX steps_ready_of_scope ON steps (project, scope, rank, num)
     WHERE status = 'not_started' AND waiting = 0;
 CREATE INDEX steps_in_hand ON steps (project, num) WHERE status IN ('claimed', 'in_progress');
-CREATE INDEX steps_stuck ON steps (project, num) WHERE status IN ('failed', 'parked');
+CREATE INDEX steps_stuck ON steps (project, num) WHERE status IN ('failed', 'parked', 'cancelled');
 
 CREATE TRIGGER steps_counted_in AFTER INSERT ON steps
 BEGIN
