@@ -216,6 +216,7 @@ def retry(core: Core, actor: Actor, name: str, note: str) -> Step:
     now = core.clock.now()
     with core.write() as tx:
         admit(tx, actor, now)
+        ends.expire(tx, now)
         row = step_row(tx.db, find_step(tx.db, name))
         if row[13] not in ("failed", "parked", "cancelled"):
             raise StepNotParked(f"Step {row[4]} of {row[27]} is {row[13]}; there is nothing to retry.")

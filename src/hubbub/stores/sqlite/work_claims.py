@@ -179,7 +179,7 @@ def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
 
 def _lost(tx: Write, row: Row, now: int) -> ClaimLost:
     step = step_row(tx.db, row[1])
-    ended = row[9] if row[9] is not None else row[7]
+    ended = row[7] if row[5] in ("live", "lost") else row[9]
     how = {"live": "ran out", "lost": "ran out", "failed": "was ended as failed"}.get(row[5], f"was {row[5]}")
     says = (
         f"Your claim on step {step[4]} of {step[27]} (attempt {row[2]}) {how} at {to_iso(min(ended, now))}."
@@ -286,7 +286,8 @@ def _fail(tx: Write, actor: Actor, row: Row, told: dict[str, Any], now: int) -> 
         return
     rest = told["delay_ms"]
     if rest is None:
-        rest = min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** max(0, before[15] - before[25] - 1))
+        failures = before[15] - before[25] - before[24]  # all attempts but those given back or lost
+        rest = min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** max(0, failures - 1))
     ends.note(
         tx, now, "step_failed", actor, before, attempt=number, detail={**detail, "not_before": now + rest}
     )

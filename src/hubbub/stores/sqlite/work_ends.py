@@ -50,17 +50,19 @@ def finish(
 
 def _cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int) -> None:
     """Cancel what is not to be done without a step, and what is not to be done without that."""
-    left = [row[0] for row in tx.db.execute(SQL["cancelled_with"], {"step": step})]
+    left = [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})]
     while left:
-        each = left.pop()
+        each, without = left.pop()
+        if step_row(tx.db, each)[13] == "cancelled":
+            continue  # it needed two that will not be done
         values = {"step": each, "status": "cancelled", "now": now, "cancelled_for": root}
         tx.db.execute(SQL["end_step"], values)
         tx.db.execute(SQL["go_on_without"], {"step": each})
         tx.db.execute(SQL["now_ready"], {"step": each, "now": now, "ageing": AGEING_MS})
         row = step_row(tx.db, each)
-        because = step_row(tx.db, step)
+        because = step_row(tx.db, without)
         note(tx, now, "step_cancelled", actor, row, detail={"why": f"step {because[4]} is {because[13]}"})
-        left += [found[0] for found in tx.db.execute(SQL["cancelled_with"], {"step": each})]
+        left += [(found[0], each) for found in tx.db.execute(SQL["cancelled_with"], {"step": each})]
 
 
 def complete_project(tx: Write, actor: Actor | None, project: int, now: int) -> None:
