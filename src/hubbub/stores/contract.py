@@ -106,7 +106,8 @@ class AgentStore(Protocol):
         ...
 
     def unregister(self, name: str, *, actor: Actor | None = None, delete_mail: bool = False) -> Agent:
-        """Take the name off the bus and end its session; its mail stays unless ``delete_mail``.
+        """Take the name off the bus and end its session; its mail stays unless ``delete_mail``, and the
+        steps and files that it holds are to be had by others.
 
         Registering the name again finds the kept mail. Raises ``UNKNOWN_AGENT``.
         """

@@ -12,6 +12,7 @@ from hubbub.model import Actor
 from hubbub.model_work import AGEING_MS, BACKOFF_MAX_MS, BACKOFF_MS, Claim, Nothing, Step, Wanted
 from hubbub.names import new_token
 from hubbub.stores.sqlite import work_ends as ends
+from hubbub.stores.sqlite import work_files
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, once, one
@@ -320,3 +321,4 @@ def release_all(tx: Write, agent: str, now: int) -> None:
         tx.db.execute(SQL["live_of_agent"], {"agent": agent, "now": -1})
     ):
         _release(tx, Actor(agent, session), (attempt, step, number), now, None, None)
+    work_files.release_all(tx, agent, now)

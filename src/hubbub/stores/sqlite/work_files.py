@@ -96,10 +96,20 @@ def release(core: Core, actor: Actor, id_: str) -> Reservation:
     with core.write() as tx:
         admit(tx, actor, now)
         row = _own(tx, actor, id_, now)
-        tx.db.execute(FILES["end_reservation"], {"reservation": row[0], "now": now})
-        add_event(tx.db, now, "path_released", actor, agent=actor.agent, detail={"reservation": row[0]})
-        tx.ring("work")
+        _end(tx, actor, row[0], now)
         return _reservation(row)
+
+
+def release_all(tx: Write, agent: str, now: int) -> None:
+    """Give up all that an agent keeps: it leaves the bus."""
+    for row in list(tx.db.execute(FILES["live_reservations"], {"now": now, "agent": agent})):
+        _end(tx, Actor(agent), row[0], now)
+
+
+def _end(tx: Write, actor: Actor, reservation: int, now: int) -> None:
+    tx.db.execute(FILES["end_reservation"], {"reservation": reservation, "now": now})
+    add_event(tx.db, now, "path_released", actor, agent=actor.agent, detail={"reservation": reservation})
+    tx.ring("work")
 
 
 def reservations(core: Core, agent: str | None) -> tuple[Reservation, ...]:

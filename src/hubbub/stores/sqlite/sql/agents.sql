@@ -106,8 +106,9 @@ UPDATE attempts SET renewed_at = :now, lease_until = max(lease_until, min(:now +
 WHERE session = :id AND state = 'live' AND lease_until > :now;
 
 -- name: has_claims
--- Whether an agent holds a step.
-SELECT 1 FROM attempts WHERE agent = :name AND state = 'live' LIMIT 1;
+-- Whether an agent holds a step, or files.
+SELECT 1 WHERE EXISTS (SELECT 1 FROM attempts WHERE agent = :name AND state = 'live')
+            OR EXISTS (SELECT 1 FROM reservations WHERE agent = :name AND ended_at IS NULL);
 
 -- name: identify
 -- What the client calls its own session became known.
