@@ -72,15 +72,22 @@ def build_parser(command: str, write: Callable[[str], None] = lambda _: None) ->
     """The parser of one command; ``write`` takes the text of its help."""
     parser = Parser(command, write)
     add_global_options(parser)
-    builder = _BUILDERS.get(command)
-    if builder is None:
-        from hubbub.faces.cli.topic_arguments import BUILDERS
-
-        builder = BUILDERS[command]
-    builder(parser)
+    (_BUILDERS.get(command) or _seldom(command))(parser)
     # argparse would lay out its own usage before each parse, which costs milliseconds.
     parser.usage = " ".join([parser.prog, "[OPTION ...]", *_positionals(parser)])
     return parser
+
+
+def _seldom(command: str) -> Callable[[Parser], None]:
+    """What adds the options of a command of a family, or of another that is not used all the time."""
+    word = command.partition(" ")[0]
+    if word == "project":
+        from hubbub.faces.cli.project_arguments import BUILDERS
+    elif word in ("step", "reserve"):
+        from hubbub.faces.cli.step_arguments import BUILDERS
+    else:
+        from hubbub.faces.cli.topic_arguments import BUILDERS
+    return BUILDERS[command]
 
 
 def _positionals(parser: Parser) -> list[str]:
@@ -162,6 +169,15 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds") from None
 
 
+def duration(text: str) -> float:
+    """A length of time in seconds, written as ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
+    try:
+        return float(text) if unit is None else float(text[:-1]) * unit
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a length of time: 90s, 15m, 2h or 1d") from None
+
+
 def count(text: str) -> int:
     """A whole number."""
     try:
@@ -224,8 +240,8 @@ def _filters(parser: Parser) -> None:
     add("--thread", metavar="NAME", help="only this thread: its name, or its first message's id")
 
 
-def wait_option(parser: Parser) -> None:
-    """The option of commands that can wait for messages."""
+def wait_option(parser: Parser, what: str = "a message") -> None:
+    """The option of commands that can wait for messages, or for ``what``."""
     parser.add_argument(
         "--wait",
         type=seconds,
@@ -233,7 +249,7 @@ def wait_option(parser: Parser) -> None:
         const=WEEK_SECONDS,
         default=0,
         metavar="SECONDS",
-        help="wait for a message; without a number until one comes, at most a week",
+        help=f"wait for {what}; without a number until one comes, at most a week",
     )
 
 
@@ -282,6 +298,8 @@ def _log(parser: Parser) -> None:
     add("--agent", metavar="NAME", help="only what this agent did or what concerns it")
     add("--message", metavar="ID", help="only this message")
     add("--topic", type=filled, metavar="TOPIC", help="only this topic: its name or id")
+    add("--project", type=filled, metavar="PROJECT", help="only this project: its name or id")
+    add("--step", type=filled, metavar="STEP", help="only this step: its id, or PROJECT/NUMBER")
     add(
         "--event",
         dest="events",
@@ -394,4 +412,5 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "completion": _completion,
     "complete-names": _nothing,
     "complete-topics": _nothing,
+    "complete-projects": _nothing,
 }

@@ -29,6 +29,11 @@ def read_body(given: str | None) -> str:
     return read_file(given[1:]) if given.startswith("@") else given
 
 
+def read_text(given: str | None) -> str | None:
+    """A text as :func:`read_body` reads it, but what was left out stays None."""
+    return None if given is None else read_body(given)
+
+
 def read_metadata(given: str | None) -> dict[str, Any] | None:
     """The JSON object that an argument holds or, with ``@file``, points to.
 

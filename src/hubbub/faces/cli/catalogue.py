@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from hubbub.faces.cli.catalogue_work import WORK
+
 PACKAGE = "hubbub.faces.cli."
+
+ACTIONS_WIDTH = 84
+"""Columns of the overview that a family's actions take."""
 
 
 class Command:
@@ -113,6 +118,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "hubbub import review.jsonl",
         ),
     },
+    "Work": {name: _C(*command) for name, command in WORK.items()},
     "The bus": {
         "register": _C(
             "commands.agents",
@@ -145,13 +151,27 @@ GROUPS: dict[str, dict[str, Command]] = {
 HIDDEN: dict[str, Command] = {
     "complete-names": _C("completion", "complete_names", "the agents' names, for completion", ""),
     "complete-topics": _C("completion", "complete_topics", "the topics' names, for completion", ""),
+    "complete-projects": _C("completion", "complete_projects", "the projects' names, for completion", ""),
 }
 
 COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
-FAMILIES = {"topic": "topic list"}
-"""Words that take another one to name a command, and the command that each is alone."""
+FAMILIES = {
+    "topic": "topic list",
+    "project": "project list",
+    "step": "step list",
+    "reserve": "reserve list",
+}
+"""Words that take another one to name a command, and the command that each is alone. One that is a command
+itself, with arguments of its own, is that unless one of its actions follows."""
+
+FAMILY_SUMMARIES = {
+    "topic": "make, read and manage topics",
+    "project": "plan work, and see how it goes",
+    "step": "claim, do and hand on steps of work",
+    "reserve": "keep files to yourself for a while",
+}
 
 
 def family(word: str) -> dict[str, Command]:
@@ -161,6 +181,18 @@ def family(word: str) -> dict[str, Command]:
         for name, command in COMMANDS.items()
         if name.startswith(word + " ") and word in FAMILIES
     }
+
+
+def resolve(word: str, following: str) -> tuple[str, bool]:
+    """The command that a word of :data:`FAMILIES` names with the word that follows, empty where none does;
+    and whether that word belongs to its name."""
+    if f"{word} {following}" in COMMANDS:
+        return f"{word} {following}", True
+    if not following:
+        return FAMILIES[word], False
+    if word in COMMANDS:
+        return word, False
+    return (FAMILIES[word], False) if following.startswith("-") else (f"{word} {following}", True)
 
 
 def find(name: str) -> Command | None:
@@ -180,6 +212,22 @@ def family_overview(word: str) -> str:
     return "\n".join(lines)
 
 
+def _told(name: str, command: Command) -> str:
+    """A command's line in the overview, with its actions where it has some."""
+    return command.summary + (f"; or {'|'.join(family(name))}" if name in FAMILIES else "")
+
+
+def _listed(word: str, actions: dict[str, Command]) -> list[str]:
+    """The actions of a family in lines of the overview."""
+    lines = [""]
+    for action in actions:
+        if len(lines[-1]) + len(action) > ACTIONS_WIDTH:
+            lines.append("")
+        lines[-1] += f"{action}|"
+    lines[-1] = lines[-1].removesuffix("|")
+    return [f"  {word if place == 0 else '':<12}{line}" for place, line in enumerate(lines)]
+
+
 def overview() -> str:
     """The text of ``hubbub --help``."""
     lines = [
@@ -189,9 +237,9 @@ def overview() -> str:
     ]
     for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
-        lines += [f"  {name:<12}{command.summary}" for name, command in group.items() if " " not in name]
-        words = dict.fromkeys(name.partition(" ")[0] for name in group if " " in name)
-        lines += [f"  {word:<12}{'|'.join(family(word))}" for word in words]
+        lines += [f"  {name:<12}{_told(name, command)}" for name, command in group.items() if " " not in name]
+        for word in dict.fromkeys(name.partition(" ")[0] for name in group if " " in name):
+            lines += _listed(word, family(word)) if word not in group else []
     lines += [
         "",
         "Options, before or after the command:",

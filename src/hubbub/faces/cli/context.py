@@ -91,8 +91,8 @@ class Context:
         self.output.done = " ".join(lines)
         self.show(value, *lines)
 
-    def confirm(self, what: str) -> bool:
-        """Ask a person on the terminal before ``what``, which can't be undone.
+    def confirm(self, what: str, undo: str = "This can't be undone") -> bool:
+        """Ask a person on the terminal before ``what``; ``undo`` says whether it can be undone.
 
         Raises:
             ConfirmationNeeded: there is no terminal, and no ``--yes``.
@@ -100,8 +100,8 @@ class Context:
         if self.arguments.yes:
             return True
         if self.output.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise ConfirmationNeeded(f"{what} This can't be undone, and nobody is here to be asked.")
-        sys.stderr.write(f"{what} This can't be undone. Go on? [y/N] ")
+            raise ConfirmationNeeded(f"{what} {undo}, and nobody is here to be asked.")
+        sys.stderr.write(f"{what} {undo}. Go on? [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

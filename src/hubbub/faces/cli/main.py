@@ -92,13 +92,13 @@ def _dispatch(words: list[str], output: Output) -> int:
 
     if name in catalogue.FAMILIES:
         more, action, rest = _split(after)
-        if action in ("help", "--help", "-h"):
+        if action in ("help", "--help", "-h") and name not in catalogue.COMMANDS:
             output.line(catalogue.family_overview(name))
             return 0
-        if action and not action.startswith("-"):
-            name, after = f"{name} {action}", more + rest
-        else:
-            name = catalogue.FAMILIES[name]
+        if action == "help":
+            action, after = "--help", [*more, "--help", *rest]
+        name, taken = catalogue.resolve(name, action)
+        after = more + rest if taken else after
     command = catalogue.find(name)
     if command is None:
         raise _unknown(name, [*catalogue.COMMANDS, *catalogue.FAMILIES])

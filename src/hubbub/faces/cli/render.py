@@ -136,10 +136,11 @@ def whereabouts(place: Whereabouts, now: int) -> str:
     return words
 
 
-def event(shown: Event, output: Output, *, topic: str | None = None) -> None:
+def event(shown: Event, output: Output, *, topic: str | None = None, work: str | None = None) -> None:
     """Add one line of the ledger; its time in UTC, so that lines can be compared.
 
-    ``topic`` is the name of the topic that it concerns; without one its id is shown.
+    ``topic`` is the name of the topic that it concerns, ``work`` that of the project or step; without one
+    an id is shown.
     """
     who = shown.actor or "-"
     if shown.agent and shown.agent != shown.actor:
@@ -149,6 +150,10 @@ def event(shown: Event, output: Output, *, topic: str | None = None) -> None:
         parts.append(shown.topic if topic is None else f"#{safe_line(topic)}")
     if shown.message:
         parts.append(output.styled(shown.message, "cyan"))
+    if shown.project:
+        parts.append(safe_line(work or shown.step or shown.project))
+    if shown.attempt:
+        parts.append(f"attempt {shown.attempt}")
     if shown.detail:
         import json
 

@@ -26,6 +26,7 @@ class Names:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._known: dict[str, str | None] = {}
+        self._work: dict[str, str] = {}
 
     def of(self, event: Event) -> str | None:
         """What the event's topic is called now; None when it is gone, or there is none."""
@@ -37,6 +38,21 @@ class Names:
             except TopicNotFound:
                 self._known[event.topic] = None
         return self._known[event.topic]
+
+    def work(self, event: Event) -> str | None:
+        """The step that the event concerns as ``PROJECT/NUMBER``, else the project's name."""
+        if event.project is None:
+            return None
+        id_ = event.step or event.project
+        if id_ not in self._work:
+            self._work[id_] = self._named(event.project, event.step)
+        return self._work[id_]
+
+    def _named(self, project: str, step: str | None) -> str:
+        name = self._work.get(project)
+        if name is None:
+            name = self._work[project] = self._context.bus.work.project(project).name
+        return name if step is None else f"{name}/{self._context.bus.work.step(step)[0].num}"
 
 
 def log(context: Context) -> int:
@@ -56,12 +72,18 @@ def log(context: Context) -> int:
         if given.after is not None and len(events) == given.limit:
             last = 0  # there are more between these and the newest
         _follow(context, events, max([last, *(event.seq for event in events)]), wanted)
-    elif context.output.json:
-        names = Names(context)
+    else:
+        tell(context, events)
+    return 0
+
+
+def tell(context: Context, events: list[Event]) -> None:
+    """Answer with ``events``."""
+    names = Names(context)
+    if context.output.json:
         context.output.answer({"events": [_as_dict(event, names) for event in events]})
     else:
-        _show(context, events, Names(context))
-    return 0
+        _show(context, events, names)
 
 
 def _follow(context: Context, events: list[Event], last: int, wanted: dict[str, Any]) -> None:
@@ -83,12 +105,13 @@ def _show(context: Context, events: list[Event], names: Names) -> None:
         if context.output.json:
             context.output.answer(_as_dict(event, names))
         else:
-            render.event(event, context.output, topic=names.of(event))
+            render.event(event, context.output, topic=names.of(event), work=names.work(event))
 
 
 def _as_dict(event: Event, names: Names) -> dict[str, Any]:
-    name = names.of(event)
-    return event_dict(event) if name is None else {**event_dict(event), "topic_name": name}
+    shown = event_dict(event)
+    more = {"topic_name": names.of(event), "step_name" if event.step else "project_name": names.work(event)}
+    return {**shown, **{key: name for key, name in more.items() if name is not None}}
 
 
 def _wanted(context: Context) -> dict[str, Any]:
@@ -97,6 +120,8 @@ def _wanted(context: Context) -> dict[str, Any]:
         "agent": None if given.agent is None else check_name(given.agent),
         "message": given.message,
         "topic": given.topic,
+        "project": given.project,
+        "step": given.step,
         "kinds": tuple(check_word(word, EVENTS, "kind of event") for word in given.events),
         "since": None if given.since is None else moment(given.since, context.bus.store.now()),
     }

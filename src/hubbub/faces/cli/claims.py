@@ -1,0 +1,65 @@
+"""Which claim a command is about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hubbub.errors_work import StepNotFound
+from hubbub.faces.cli.failures import NoClaim, UsageError
+from hubbub.text import safe_line
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+    from hubbub.model import Actor
+    from hubbub.model_work import Claim
+
+LISTED = 10
+
+
+def token(context: Context, actor: Actor) -> str:
+    """The token that ``--token`` or ``--step`` names, else HUBBUB_CLAIM, else the agent's only live claim's.
+
+    Raises:
+        NoClaim: it holds none, or not that step.
+        UsageError: it holds several.
+    """
+    given = context.arguments
+    if given.token is not None and given.step is not None:
+        raise UsageError("--token and --step name the same thing: give one of them.")
+    if given.token is not None:
+        return str(given.token)
+    if given.step is None:
+        named = os.environ.get("HUBBUB_CLAIM")
+        if named:
+            return named
+    held = context.bus.work.mine(actor)
+    if given.step is not None:
+        held = _of_step(context, held)
+    if len(held) == 1:
+        return held[0].token
+    if not held:
+        what = "no step" if given.step is None else f"no claim on {safe_line(given.step, 100)}"
+        raise NoClaim(f"{actor.agent} holds {what}.")
+    several = "; ".join(f"--token {claim.token} ({_named(claim)})" for claim in held[:LISTED])
+    more = f"; and {len(held) - LISTED} more" if len(held) > LISTED else ""
+    raise UsageError(
+        f"{actor.agent} holds {len(held)} steps: say which one.", hint=f"One of: {several}{more}."
+    )
+
+
+def _of_step(context: Context, held: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Those of the step that ``--step`` names; a number alone is that of a step that is held."""
+    name = context.arguments.step
+    if name.isascii() and name.isdigit():
+        return tuple(claim for claim in held if str(claim.step.num) == name.lstrip("0"))
+    try:
+        id_ = context.bus.work.step(name)[0].id
+    except StepNotFound as error:
+        error.hint = "The steps that you hold: hubbub step mine"
+        raise
+    return tuple(claim for claim in held if claim.step.id == id_)
+
+
+def _named(claim: Claim) -> str:
+    return f"{safe_line(claim.project.name)}/{claim.step.num} {safe_line(claim.step.title, 60)}"

@@ -1,0 +1,133 @@
+"""step: how steps end, and come back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubbub.faces.cli import claims, render, render_work
+from hubbub.faces.cli.bodies import read_body, read_text
+from hubbub.text import safe_line
+from hubbub.wire_work import counts_dict, stale_dict, step_dict
+
+if TYPE_CHECKING:
+    from hubbub.faces.cli.context import Context
+    from hubbub.model_work import Project, Step
+
+
+def done(context: Context) -> int:
+    """The step is done."""
+    given = context.arguments
+    actor = context.actor
+    notes, result = read_text(given.notes), read_text(given.result)
+    step = context.bus.work.complete(
+        actor,
+        claims.token(context, actor),
+        commit=given.commit,
+        files=given.files,
+        notes=notes,
+        result=result,
+        key=given.key,
+    )
+    return _told(context, step, "Completed")
+
+
+def fail(context: Context) -> int:
+    """The attempt failed."""
+    given = context.arguments
+    actor = context.actor
+    reason, notes = read_body(given.reason), read_text(given.notes)
+    step = context.bus.work.fail(
+        actor,
+        claims.token(context, actor),
+        reason,
+        failure=given.failure,
+        notes=notes,
+        delay=given.delay,
+        final=given.final,
+        key=given.key,
+    )
+    return _told(context, step, "Failed at")
+
+
+def release(context: Context) -> int:
+    """Give the step back without blame."""
+    given = context.arguments
+    actor = context.actor
+    notes = read_text(given.notes)
+    step = context.bus.work.release(actor, claims.token(context, actor), notes=notes, delay=given.delay)
+    return _told(context, step, "Released")
+
+
+def merged(context: Context) -> int:
+    """A completed step's work is in the base."""
+    given = context.arguments
+    return _told(context, context.bus.work.merge(context.actor, given.step, commit=given.commit), "Merged")
+
+
+def cancel(context: Context) -> int:
+    """The step is not to be done."""
+    given = context.arguments
+    return _told(
+        context, context.bus.work.cancel_step(context.actor, given.step, reason=given.reason), "Cancelled"
+    )
+
+
+def retry(context: Context) -> int:
+    """A failed, parked or cancelled step is to be done after all."""
+    given = context.arguments
+    return _told(context, context.bus.work.retry(context.actor, given.step, note=given.note), "Brought back")
+
+
+def stale(context: Context) -> int:
+    """Claims that were not renewed for long, or ran out."""
+    given, output = context.arguments, context.output
+    found = context.bus.work.stale(idle=given.idle, limit=given.limit)
+    if output.json:
+        output.answer({"stale": [stale_dict(each) for each in found]})
+        return 0
+    now = context.bus.store.now()
+    for each in found:
+        render_work.stale(each, context.bus.work.project(each.step.project), now, output)
+    if not found:
+        output.line("No claim shows no life.")
+    elif any(each.expired for each in found):
+        output.line("One that ran out goes to whoever claims next, or: hubbub step recover STEP")
+    return 0
+
+
+def recover(context: Context) -> int:
+    """Take a step back from a claim that ran out."""
+    named = context.known_agent
+    actor = None if named is None else context.actor
+    return _told(context, context.bus.work.recover(actor, context.arguments.step), "Recovered")
+
+
+def _told(context: Context, step: Step, what: str) -> int:
+    """Tell what became of a step, and of its project."""
+    project = context.bus.work.project(step.project)
+    told = f"{what} {render_work.label(project, step.num)}: {safe_line(step.title)}{_so(context, step)}."
+    answer = {
+        "step": step_dict(step),
+        "project": {"name": project.name, "state": project.state, "steps": counts_dict(project.counts)},
+    }
+    context.done(answer, told, _of(project))
+    return 0
+
+
+def _so(context: Context, step: Step) -> str:
+    """What follows for a step that is not done."""
+    if step.status == "not_started":
+        now = context.bus.store.now()
+        if step.not_before is not None and step.not_before > now:
+            return f"; it can be claimed again {render.ago(now, step.not_before)}"
+        return "; it waits for other steps" if step.waiting else "; it can be claimed"
+    if step.status == "parked":
+        return f"; it is parked: its attempts are used up. Bring it back: hubbub step retry {step.id}"
+    if step.status == "failed":
+        return f"; it is given up. Bring it back: hubbub step retry {step.id}"
+    return ""
+
+
+def _of(project: Project) -> str:
+    state = "" if project.state == "active" else f" is {project.state}"
+    return f"{safe_line(project.name)}{state}: {render_work.counts(project.counts)}."
