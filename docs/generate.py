@@ -49,8 +49,8 @@ TOOLS_INTRODUCTION = """
 - A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress
   token, obeys cancellation at once, and holds up no other call.
 - What one `receive_messages` or `sync` handed out is settled by the first call that the client began
-  after it had the answer. A cancelled call gives back what it took, and what a server that was killed
-  had handed out comes again, marked. `ack="explicit"` of `receive_messages` and `auto_advance=false` of
+  after it had the answer. A cancelled call gives back what it took, also a claim, and what a server that
+  was killed had handed out comes again, marked. `ack="explicit"` of `receive_messages` and `auto_advance=false` of
   `sync` turn this off.
 - `--tools` picks toolsets, with commas between; without it all are offered. The order is fixed.
 - `outbox` of `sync` takes a list of messages; one object, a plain text, and either written as JSON text
@@ -60,6 +60,18 @@ TOOLS_INTRODUCTION = """
   from `after`, back from `before`, or with `newest` from its end.
 - An answer that brings nothing says in which of the ten topics that were active last something is unread.
 - `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
+- The tools of work take a step by its id or as `PROJECT/NUMBER`. Tokens of claims are kept by the server:
+  `start_step`, `heartbeat`, `complete_step`, `fail_step` and `release_step` are about the step that they
+  name, else about the only claim of the agent. After a restart the server finds them again.
+- Some arguments are taken by the tools of work but not listed to models, to keep the list short; answers
+  name them where they are of use. Here they are marked.
+- `steps` takes a list of steps; one object, and either written as JSON text, are taken for what they can only
+  mean. A step has `title`, `num`, `instructions`, `acceptance`, `branch`, `scope`, `paths`, `resources`,
+  `priority`, `needs`, `max_attempts`, `time_limit` (seconds) and `metadata`; `step_num` and `depends_on` are
+  taken, too. `needs` lists numbers, or objects with `num`, `until` (`completed` or `merged`) and `on_failure`
+  (`block`, `cancel` or `continue`).
+- `update_project` changes steps one after the other: `{step_id, cancel: true}` (or a reason), or `step_id`
+  with new values of a step's fields; `needs` is then all that the step needs.
 - Results carry a text and the same as `structuredContent`, always an object. Bodies stand between
   marks that their writers could not know, control characters are replaced, long lines are broken, and
   bodies over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`).
@@ -106,17 +118,19 @@ def tools_page() -> str:
 
 def _tool(tool: Tool) -> list[str]:
     lines = [f"## {tool.name}", "", tool.description, ""]
-    if tool.parameters:
+    if tool.parameters or tool.unlisted:
         lines += ["| argument | type | |", "|---|---|---|"]
-    for name, schema in tool.parameters.items():
-        lines.append(_field(name, schema, name in tool.required))
+    for name, schema in {**tool.parameters, **dict(tool.unlisted)}.items():
+        lines.append(_field(name, schema, name in tool.required, name in tool.parameters))
         for inner, inner_schema in schema.get("items", {}).get("properties", {}).items():
-            lines.append(_field(f"{name}[].{inner}", inner_schema, inner in schema["items"]["required"]))
+            lines.append(
+                _field(f"{name}[].{inner}", inner_schema, inner in schema["items"].get("required", ()))
+            )
     return [*lines, ""]
 
 
-def _field(name: str, schema: dict[str, Any], required: bool) -> str:
-    notes = [schema.get("description", "")]
+def _field(name: str, schema: dict[str, Any], required: bool, listed: bool = True) -> str:
+    notes = [schema.get("description", ""), "" if listed else "not listed"]
     if "enum" in schema:
         notes.append("one of " + ", ".join(f"`{word}`" for word in schema["enum"]))
     limits = {

@@ -152,6 +152,9 @@ def event_dict(event: Event) -> dict[str, Any]:
             "session": event.session,
             "topic": event.topic,
             "message": event.message,
+            "project": event.project,
+            "step": event.step,
+            "attempt": event.attempt,
             "agent": event.agent,
             "detail": event.detail,
         }

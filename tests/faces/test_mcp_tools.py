@@ -53,7 +53,7 @@ def test_definitions_fit_the_budget_and_are_stable(era: str, tmp_path: Path) -> 
     async def play(client: Client) -> None:
         first = await client.list_tools()
         listed = first.model_dump_json(by_alias=True, exclude_none=True)
-        assert len(listed) / 4 < 3000, f"{len(listed) / 4:.0f} tokens"
+        assert len(listed) / 4 < 4000, f"{len(listed) / 4:.0f} tokens"
         assert [tool.name for tool in first.tools] == [
             "register_agent",
             "list_agents",
@@ -72,6 +72,23 @@ def test_definitions_fit_the_budget_and_are_stable(era: str, tmp_path: Path) -> 
             "topic_presence",
             "close_topic",
             "search_messages",
+            "create_project",
+            "get_project",
+            "list_projects",
+            "update_project",
+            "add_steps",
+            "get_step",
+            "claim_step",
+            "start_step",
+            "heartbeat",
+            "complete_step",
+            "fail_step",
+            "release_step",
+            "get_available_steps",
+            "detect_stale_work",
+            "recover_step",
+            "get_metrics",
+            "get_agent_events",
         ]
         for tool in first.tools:
             assert tool.output_schema is None

@@ -311,4 +311,9 @@ def test_toolsets_can_be_picked(tmp_path: Path) -> None:
     both, size, hello = names("--tools", "mail,topics")
     assert size < 3000
     assert (set(both), len(both)) == ({*mail, *topics}, len({*mail, *topics}))
-    assert names()[0] == both
+    work, _, hello = names("--tools", "work")
+    assert {"claim_step", "register_agent"} <= set(work)
+    assert not {"sync", "send_message"} & set(work)
+    assert "claim_step(mine=true)" in hello
+    assert "receive_messages" not in hello
+    assert names()[0] == [*both, *(name for name in work if name not in both)]

@@ -13,19 +13,22 @@ from hubbub.model_topics import Hand
 
 
 class Taken(NamedTuple):
-    """What an agent was handed: messages of its mail, and ranges of topics."""
+    """What an agent was handed: messages of its mail, ranges of topics, and a step of work."""
 
     mail: tuple[str, ...] = ()
     hands: tuple[Hand, ...] = ()
+    claims: tuple[str, ...] = ()
+    """Tokens of claims. No later call settles them: they only go back when the answer was not had."""
 
     def without(self, gone: Taken) -> Taken:
         """What is left when ``gone`` is done with."""
         mail = tuple(id_ for id_ in self.mail if id_ not in gone.mail)
-        return Taken(mail, tuple(hand for hand in self.hands if hand not in gone.hands))
+        hands = tuple(hand for hand in self.hands if hand not in gone.hands)
+        return Taken(mail, hands, tuple(token for token in self.claims if token not in gone.claims))
 
     def together(self, more: Taken) -> Taken:
         """Both."""
-        return Taken(self.mail + more.mail, self.hands + more.hands)
+        return Taken(self.mail + more.mail, self.hands + more.hands, self.claims + more.claims)
 
 
 NOTHING = Taken()
@@ -65,9 +68,13 @@ class Pending:
         due = NOTHING
         with self._lock:
             for request_id, out in list(self._outs.items()):
-                if out.horizon <= offset and out.implicit:
-                    due = due.together(out.taken.without(own))
-                elif out.horizon <= offset:
+                kept = out.taken._replace(claims=())
+                if out.horizon > offset:
+                    continue
+                if out.implicit and kept != NOTHING:
+                    self._outs[request_id] = out._replace(taken=kept)
+                    due = due.together(kept.without(own))
+                else:
                     del self._outs[request_id]  # too late to cancel that answer
         return due
 

@@ -8,6 +8,7 @@ from typing import Any
 from hubbub.bus import Bus
 from hubbub.errors import Cancelled, HubbubError, SessionEnded, SessionSuperseded
 from hubbub.faces.mcp.calls import Call
+from hubbub.faces.mcp.claims import give_back as give_back_claims
 from hubbub.faces.mcp.members import Members
 from hubbub.faces.mcp.pending import NOTHING, Taken
 from hubbub.faces.mcp.protocol import INVALID_PARAMS, ProtocolError, Request
@@ -90,6 +91,8 @@ class ToolCalls:
 
     def give_back(self, member: Member, taken: Taken) -> None:
         """The member has not had this: it can be had again, as if it had never been handed out."""
+        if taken.claims:
+            give_back_claims(self._bus, member, taken.claims)
         self._bus.mail.take_back(member.seat.actor, taken.mail)
         try:
             self._bus.topics.take_back(member.seat.actor, taken.hands)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hubbub.bus import Bus, Pause, Seat
 from hubbub.errors import InvalidArgument, NotRegistered
+from hubbub.faces.mcp.kept_claims import KeptClaims
 from hubbub.faces.mcp.pending import NOTHING, Pending, Taken
 from hubbub.names import nearest
 
@@ -31,7 +32,7 @@ class Answer(NamedTuple):
 class Member:
     """A name that a connection acts under."""
 
-    __slots__ = ("lost", "made_up", "pending", "seat")
+    __slots__ = ("claims", "lost", "made_up", "pending", "seat")
 
     def __init__(self, seat: Seat, made_up: bool) -> None:
         self.seat = seat
@@ -39,6 +40,7 @@ class Member:
         """The server chose the name, not the person or the model."""
         self.lost = False
         self.pending = Pending()
+        self.claims = KeptClaims()
 
 
 class Caller(NamedTuple):
@@ -78,6 +80,11 @@ class Tool(NamedTuple):
     handle: Callable[[Caller, dict[str, Any]], ToolResult]
     settles: str = ""
     """The tool settles ``mail`` or ``hands`` of :attr:`Caller.due` itself, in the same stroke."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Other names that callers give arguments, and those that they mean."""
+    unlisted: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Parameters that are taken but not listed: a model pays for each that is, and is told of these where
+    it needs them."""
 
     def definition(self) -> dict[str, Any]:
         """The tool as ``tools/list`` shows it."""
@@ -102,6 +109,13 @@ NUMBER = {"type": "number"}
 FLAG = {"type": "boolean"}
 
 
+_INSTEAD = {"agent_id": "Who acts is the name of this session; another one of this server is as_agent. "}
+"""What to give instead of arguments that other systems know."""
+
+_NUMBERS_TOO = ("start", "step_id", "commit_hash", "base_commit")
+"""Texts that may look like a number, and are then written as one."""
+
+
 def check_arguments(tool: Tool, given: object) -> dict[str, Any]:
     """The arguments of a call, with types as the tool's schema has them.
 
@@ -114,7 +128,11 @@ def check_arguments(tool: Tool, given: object) -> dict[str, Any]:
         given = {}
     if not isinstance(given, dict):
         raise InvalidArgument("The arguments must be an object.")
-    return check_fields(tool.name, "argument", tool.parameters, tool.required, given)
+    for name, meant in tool.aliases:
+        if name in given and meant not in given:
+            given = {meant if each == name else each: value for each, value in given.items()}
+    parameters = {**tool.parameters, **dict(tool.unlisted)}
+    return check_fields(tool.name, "argument", parameters, tool.required, given)
 
 
 def check_fields(
@@ -134,7 +152,7 @@ def check_fields(
         schema = parameters.get(name)
         if schema is None:
             near = nearest(name, parameters, 1)
-            known = f"Did you mean {near[0]}? " if near else ""
+            known = _INSTEAD.get(str(name)) or (f"Did you mean {near[0]}? " if near else "")
             raise InvalidArgument(
                 f"{owner} has no {what} {ascii(name)[:60]}.",
                 hint=f"{known}It takes: {', '.join(parameters)}.",
@@ -153,7 +171,7 @@ def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
         value = _read(value, schema)
     elif isinstance(value, dict) and _of_objects(schema):
         value = [value]
-    elif name == "start" and isinstance(value, int) and not isinstance(value, bool):
+    elif kind == "string" and name in _NUMBERS_TOO and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     fits = {
         "string": isinstance(value, str) or (name == "to" and isinstance(value, list)),

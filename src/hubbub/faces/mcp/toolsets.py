@@ -8,10 +8,12 @@ from hubbub.faces.mcp.reading_tools import READ_THREAD
 from hubbub.faces.mcp.search_tools import SEARCH
 from hubbub.faces.mcp.tools import Tool
 from hubbub.faces.mcp.topic_tools import TOPIC_TOOLS
+from hubbub.faces.mcp.work_tools import WORK_TOOLS
 
 TOOLSETS: dict[str, tuple[Tool, ...]] = {
     "mail": (REGISTER, *MAIL_TOOLS, UNREGISTER),
     "topics": (REGISTER, *TOPIC_TOOLS, READ_THREAD, SEARCH, UNREGISTER),
+    "work": (REGISTER, *WORK_TOOLS, UNREGISTER),
 }
 
 

@@ -1,0 +1,59 @@
+"""The tokens of claims that a session keeps, so that a model need not pass them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+KEPT_MAX = 1000
+"""How many tokens are kept, the latest: those of claims that are over let a call be repeated."""
+
+
+class KeptClaims:
+    """The claims that one member was given by this process. For several threads at once."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, str] = {}
+        """The step of each token."""
+        self._open: set[str] = set()
+        """Claims that no call of this session has ended."""
+        self._lock = threading.Lock()
+
+    def keep(self, token: str, step: str) -> None:
+        """The member has this claim on the step of that id."""
+        with self._lock:
+            self._steps[token] = step
+            self._open.add(token)
+            for old in list(self._steps)[: len(self._steps) - KEPT_MAX]:
+                del self._steps[old]
+                self._open.discard(old)
+
+    def ended(self, token: str) -> None:
+        """A call of this session ended the claim; the token still answers a repeated call."""
+        with self._lock:
+            self._open.discard(token)
+
+    def forget(self, token: str) -> None:
+        """The claim was lost, which the member was told, or it never had it."""
+        with self._lock:
+            self._steps.pop(token, None)
+            self._open.discard(token)
+
+    def step_of(self, token: str) -> str | None:
+        """The id of the step that a kept token is a claim on."""
+        return self._steps.get(token)
+
+    def token_of(self, step: str) -> str | None:
+        """The latest token for the step of that id."""
+        with self._lock:
+            return next((token for token, each in reversed(self._steps.items()) if each == step), None)
+
+    def open_but(self, token: str) -> list[str]:
+        """The ids of the steps of all claims that are not ended, but this one."""
+        with self._lock:
+            return [step for each, step in self._steps.items() if each in self._open and each != token]
+
+    def lost(self, live: Iterable[str]) -> str | None:
+        """The token of a claim that ended without the member, if ``live`` are those that did not."""
+        with self._lock:
+            return next((token for token in self._steps if token in self._open - set(live)), None)

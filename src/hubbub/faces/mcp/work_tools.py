@@ -1,0 +1,299 @@
+"""Claiming steps, doing them and handing them back. Which toolset is made of what is at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.bus import Steps
+from hubbub.clock import spoken, to_iso
+from hubbub.errors import InvalidArgument
+from hubbub.errors_work import ClaimNotFound
+from hubbub.faces.mcp import long_texts
+from hubbub.faces.mcp import render_work as render
+from hubbub.faces.mcp.claims import adopt, with_claim
+from hubbub.faces.mcp.long_texts import shorten
+from hubbub.faces.mcp.mail_tools import WAIT_MAX
+from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
+from hubbub.faces.mcp.pending import Taken
+from hubbub.faces.mcp.plan_tools import GET_AVAILABLE, GET_STEP, PLAN_TOOLS, STEP_ID
+from hubbub.faces.mcp.render import quoted, safe_json
+from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, RETRIABLE, TEXT, Answer, Caller, Tool
+from hubbub.model_work import FAILURES, Claim, Nothing, Step
+from hubbub.wire_work import claim_dict, counts_dict, nothing_dict, step_dict
+
+_WAITS = ("all_in_flight", "blocked", "held", "delayed")
+
+
+def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
+    """Take a step, or show what the agent has."""
+    if not given.get("mine"):
+        return _claiming(caller, given)
+    if len(given) > 1:
+        raise InvalidArgument("mine=true shows what you have: give it alone.")
+    claims = adopt(caller)
+    if not claims:
+        return Answer("You have no claim. claim_step() takes a step.", {"claims": []})
+    shown = [_claim(caller, claim, [])._asdict() for claim in claims[:10]]
+    text = "\n\n".join(each["text"] for each in shown)
+    data: dict[str, Any] = {"claims": [each["data"] for each in shown]}
+    if len(claims) > len(shown):
+        rest = [claim.step.id for claim in claims[len(shown) :]]
+        data["more"] = rest
+        text += f"\n\nAnd {len(rest)} more: {', '.join(rest[:100])}"
+    return Answer(text, data)
+
+
+def _claiming(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
+    """Claim, in steps: it may wait."""
+    wait = min(given.get("wait_seconds", 0), WAIT_MAX)
+    found = yield from caller.bus.work.claiming(
+        caller.member.seat.actor,
+        project=given.get("project"),
+        scope=given.get("scope"),
+        step=given.get("step_id"),
+        wait=wait,
+        start=bool(given.get("start")),
+        key=given.get("idempotency_key"),
+    )
+    if isinstance(found, Nothing):
+        return _nothing(caller, found, wait)
+    kept = caller.member.claims
+    kept.keep(found.token, found.step.id)
+    try:
+        answer = _claim(caller, found, kept.open_but(found.token))
+    except BaseException:
+        if not found.repeated:
+            kept.forget(found.token)
+            caller.bus.work.release(caller.member.seat.actor, found.token)
+        raise
+    # What an earlier call was given is not undone with this one.
+    return answer if found.repeated else answer._replace(handed=Taken(claims=(found.token,)))
+
+
+def _claim(caller: Caller, claim: Claim, others: list[str]) -> Answer:
+    data = claim_dict(claim)
+    if len(data["needs"]) > render.NEEDS_SHOWN:
+        data["needs_total"] = len(data["needs"])
+        data["needs"] = data["needs"][: render.NEEDS_SHOWN]
+    for holder in (data["step"], data["attempt"], *data["earlier_attempts"]):
+        shorten(holder, "paths", "resources", "files_modified")
+    for key in ("notes", "result", "files_modified"):
+        data["step"].pop(key, None)  # the attempt's own
+    if others:
+        data["also_yours"] = others
+    texts = long_texts.of_claim(claim, data)
+    text = render.claim_text(claim, data, texts, caller.bus.store.now(), others)
+    return Answer(text, safe_json(data))
+
+
+def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
+    data = nothing_dict(nothing)
+    held: list[str] = []
+    if nothing.reason in _WAITS:
+        held = [claim.step.id for claim in adopt(caller)]
+    if held:
+        data["yours"] = held
+    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held)
+    return Answer(text, safe_json(data))
+
+
+def start_step(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Work begins."""
+    work, actor = caller.bus.work, caller.member.seat.actor
+    where = {"branch": given.get("branch"), "worktree": given.get("worktree")}
+    claim = with_claim(caller, given, lambda token: work.start(actor, token, **where))
+    return _held(caller, claim, "is in progress")
+
+
+def heartbeat(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Notes for a successor, and a renewed lease."""
+    work, actor = caller.bus.work, caller.member.seat.actor
+    claim = with_claim(caller, given, lambda token: work.renew(actor, token, notes=given.get("notes")))
+    kept = "; the notes are kept for whoever comes next" if given.get("notes") else ""
+    return _held(caller, claim, f"is yours{kept}")
+
+
+def _held(caller: Caller, claim: Claim, what: str) -> Answer:
+    caller.member.claims.keep(claim.token, claim.step.id)
+    attempt, now = claim.attempt, caller.bus.store.now()
+    left = spoken(max(0, attempt.limit_until - now))
+    text = f"Step {claim.step.num} of {quoted(claim.project.name)} ({claim.step.id}) {what}. "
+    text += f"You have {left} left for it; this server renews the claim."
+    data = {
+        "step_id": claim.step.id,
+        "status": claim.step.status,
+        "lease_until": to_iso(attempt.lease_until),
+        "limit_until": to_iso(attempt.limit_until),
+    }
+    return Answer(text, data)
+
+
+def complete_step(caller: Caller, given: dict[str, Any]) -> Answer:
+    """The step is done, or its work is merged."""
+    work, actor = caller.bus.work, caller.member.seat.actor
+    left = {
+        "commit": given.get("commit_hash"),
+        "files": given.get("files_modified", ()),
+        "notes": given.get("notes"),
+        "result": given.get("result"),
+    }
+
+    def act(token: str) -> Step:
+        done = work.complete(actor, token, **left)
+        caller.member.claims.ended(token)
+        return done
+
+    merged = bool(given.get("merged"))
+    try:
+        step = with_claim(caller, given, act)
+    except ClaimNotFound:
+        if not merged or "step_id" not in given:
+            raise
+        # Who merges a step need not be who did it.
+        step = work.step(given["step_id"])[0]
+    if merged:
+        step = work.merge(actor, step.id, commit=given.get("commit_hash"))
+    return _over(caller, step, f"is {step.status}.")
+
+
+def fail_step(caller: Caller, given: dict[str, Any]) -> Answer:
+    """The attempt failed."""
+    work, actor = caller.bus.work, caller.member.seat.actor
+
+    def act(token: str) -> Step:
+        failed = work.fail(
+            actor,
+            token,
+            given["reason"],
+            failure=given.get("failure", "task"),
+            notes=given.get("notes"),
+            final=bool(given.get("final")),
+        )
+        caller.member.claims.ended(token)
+        return failed
+
+    step = with_claim(caller, given, act)
+    if step.status == "not_started":
+        rest = "" if step.not_before is None else f" after {_rest(caller, step.not_before)}"
+        return _over(caller, step, f"failed; it can be claimed again{rest}.")
+    return _over(caller, step, f"is {step.status}. recover_step(retry=true) would bring it back.")
+
+
+def release_step(caller: Caller, given: dict[str, Any]) -> Answer:
+    """Give the step back."""
+    work, actor = caller.bus.work, caller.member.seat.actor
+
+    def act(token: str) -> Step:
+        back = work.release(actor, token, notes=given.get("notes"), delay=given.get("delay_seconds", 0))
+        caller.member.claims.ended(token)
+        return back
+
+    step = with_claim(caller, given, act)
+    when = "now" if step.not_before is None else f"in {_rest(caller, step.not_before)}"
+    return _over(caller, step, f"is given back; it can be claimed {when}.")
+
+
+def _rest(caller: Caller, until: int) -> str:
+    return spoken(max(0, until - caller.bus.store.now()))
+
+
+def _over(caller: Caller, step: Step, what: str) -> Answer:
+    """What became of a step, and how its project stands."""
+    project = caller.bus.work.project(step.project)
+    text = f"Step {step.num} of {quoted(project.name)} ({step.id}) {what}\n"
+    text += f"The project is {project.state}: {render.counts_text(project.counts)}."
+    if project.counts.ready and project.state == "active":
+        text += " claim_step() takes the next."
+    data = {
+        "step": step_dict(step, brief=True),
+        "project": {"name": project.name, "state": project.state, "steps": counts_dict(project.counts)},
+    }
+    shorten(data["step"], "paths", "resources")
+    return Answer(text, safe_json(data))
+
+
+_TOKEN = (("claim_token", TEXT),)
+
+_CLAIM_STEP = Tool(
+    "claim_step",
+    "Take the next ready step; the answer holds all you need, or says why there is none. "
+    "mine=true: your claims again, after a restart.",
+    {
+        "project": TEXT,
+        "scope": TEXT,
+        "step_id": STEP_ID,
+        "start": FLAG,
+        "wait_seconds": NUMBER,
+        "mine": FLAG,
+        "idempotency_key": TEXT,
+        "as_agent": TEXT,
+    },
+    (),
+    ADDS,
+    claim_step,
+)
+_HOLDING = (
+    Tool(
+        "start_step",
+        "Say that you begin a claimed step, and where.",
+        {"step_id": TEXT, "worktree": TEXT, "branch": TEXT, "as_agent": TEXT},
+        (),
+        RETRIABLE,
+        start_step,
+        unlisted=_TOKEN,
+    ),
+    Tool(
+        "heartbeat",
+        "Not needed to keep a claim: the server does it. Leaves notes for a successor.",
+        {"step_id": TEXT, "notes": TEXT, "as_agent": TEXT},
+        (),
+        RETRIABLE,
+        heartbeat,
+        unlisted=_TOKEN,
+    ),
+    Tool(
+        "complete_step",
+        "Your step is done, its work committed. merged=true: any completed step's work is in the base.",
+        {
+            "step_id": TEXT,
+            "commit_hash": TEXT,
+            "files_modified": {"type": "array", "items": TEXT},
+            "notes": TEXT,
+            "result": TEXT,
+            "merged": FLAG,
+            "as_agent": TEXT,
+        },
+        (),
+        RETRIABLE,
+        complete_step,
+        unlisted=_TOKEN,
+        aliases=(("commit", "commit_hash"), ("files", "files_modified")),
+    ),
+    Tool(
+        "fail_step",
+        "You could not do it; it is retried later, by anyone, up to its attempts.",
+        {
+            "step_id": TEXT,
+            "reason": TEXT,
+            "failure": {"type": "string", "enum": list(FAILURES)},
+            "notes": TEXT,
+            "final": FLAG,
+            "as_agent": TEXT,
+        },
+        ("reason",),
+        ADDS,
+        fail_step,
+        unlisted=_TOKEN,
+    ),
+    Tool(
+        "release_step",
+        "Give a step back undone, without blame.",
+        {"step_id": TEXT, "notes": TEXT, "as_agent": TEXT},
+        (),
+        ADDS,
+        release_step,
+        unlisted=(*_TOKEN, ("delay_seconds", NUMBER)),
+    ),
+)
+
+WORK_TOOLS = (*PLAN_TOOLS, GET_STEP, _CLAIM_STEP, *_HOLDING, GET_AVAILABLE, *OVERSIGHT_TOOLS)
