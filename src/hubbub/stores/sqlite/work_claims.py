@@ -238,12 +238,12 @@ def complete(
                 return {"step": done[1]}
             row = hold(tx, actor, token, now)
             ends.end_attempt(tx, row[0], now, "completed", started=True, **left)
-            ends.finish(tx, actor, row[1], now, "completed")
             detail = {
                 name: value for name, value in left.items() if name in ("commit_id", "result") and value
             }
             step = step_row(tx.db, row[1])
             ends.note(tx, now, "step_completed", actor, step, attempt=row[2], detail=detail or None)
+            ends.finish(tx, actor, row[1], now, "completed")
             return {"step": row[1]}
 
         answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
