@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from hubbub.model import Actor
 from hubbub.model_search import FAILED_TRIES, TEXT_MAX, Found, Text, Vectors, Where
-from hubbub.model_topics import Post
+from hubbub.model_topics import Imported, Post
 from tests import needs
 from tests.contract.world import World
 
@@ -503,6 +502,24 @@ def test_what_is_written_after_the_last_topic_was_erased_is_not_missed(world: Wo
     assert near(world, vector(0, 1)).hits[0].score == pytest.approx(1.0, abs=0.01)
 
 
+def test_numbers_that_are_given_again_are_computed_again(world: World) -> None:
+    ada = world.agent("ada")
+    world.topic(ada)
+    world.topic(ada, "other")
+    world.post(ada, "build", "one", "two")
+    world.post(ada, "other", "three", "four")
+    keep(world, {"one": vector(1), "two": vector(0, 1), "three": vector(0, 0, 1), "four": vector(0, 0, 1)})
+    world.topics.delete(ada, "other")
+    world.clock.advance(15_001)
+    assert world.store.sweep("house").posts_removed == 2
+    assert world.store.check() == []
+    world.post(ada, "build", "five")
+    keep(world, {"five": vector(0, 0, 0, 1)})
+    assert bodies(near(world, vector(0, 0, 0, 1)))[0] == "five"
+    assert set(bodies(near(world, vector(0, 0, 1)))) == {"one", "two", "five"}
+    assert world.store.search.meaning_behind(MODEL) == (3, 0)
+
+
 def test_vectors_can_be_dropped_and_computed_anew(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
     world.send(ada, "bob", "one")
@@ -517,7 +534,29 @@ def test_vectors_can_be_dropped_and_computed_anew(world: World) -> None:
     assert search.forget_meaning() == 2
 
 
-def test_an_actor_is_not_needed_to_be_read(world: World) -> None:
-    world.agent("ada")
-    world.topics.create(Actor("ada"), "build")
-    assert near(world, vector(1)).behind == 0
+def test_an_import_is_found_once_it_is_finished(world: World) -> None:
+    ada = world.agent("ada")
+    world.topics.begin_import(ada, "s", "old", created_at=1)
+    old = Imported("cy", "message", "from elsewhere", None, None, 2)
+    world.topics.add_imported(ada, "s", 0, (old,))
+    keep(world, {"from elsewhere": vector(1)})
+    assert near(world, vector(1)).hits == ()
+    world.topics.finish_import(ada, "s")
+    assert bodies(near(world, vector(1))) == ["from elsewhere"]
+
+
+def test_an_import_that_is_finished_later_than_the_others_were_written(world: World) -> None:
+    ada = world.agent("ada")
+    world.topics.begin_import(ada, "s", "old", created_at=1)
+    world.topics.add_imported(ada, "s", 0, (Imported("cy", "message", "one", None, None, 2),))
+    world.topic(ada)
+    world.post(ada, "build", "two")
+    keep(world, {"one": vector(1), "two": vector(0, 1)})
+    world.topics.add_imported(ada, "s", 1, (Imported("cy", "message", "three", None, None, 3),))
+    world.topics.finish_import(ada, "s")
+    keep(world, {"three": vector(0, 0, 1)})
+    assert [bodies(near(world, vector(*place)))[0] for place in ((1,), (0, 1), (0, 0, 1))] == [
+        "one",
+        "two",
+        "three",
+    ]

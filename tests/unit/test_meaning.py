@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from bench.labelled import labelled, post_all, quality
 from hypothesis import given
@@ -30,6 +29,8 @@ from hubbub.meaning.wordpiece import END, START, UNKNOWN, WordPiece
 from hubbub.model import Actor
 from hubbub.model_search import FAILED_TRIES, Hit
 from tests import needs
+
+np = pytest.importorskip("numpy", reason="to run these tests: pip install 'hubbub[semantic]'")
 
 ROOT = Path(__file__).resolve().parents[2]
 PIECES = WordPiece()

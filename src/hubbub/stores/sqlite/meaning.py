@@ -251,17 +251,17 @@ def forget(db: apsw.Connection, source: str, numbers: Iterable[int]) -> None:
     if not gone:
         return
     span = {"source": source, "first": min(gone), "last": max(gone)}
-    for block, model, first, last, held in list(db.execute(SQL["blocks_between"], span)):
+    for block, model, held in list(db.execute(SQL["blocks_between"], span)):
         found = [int.from_bytes(held[at : at + 8], "little") for at in range(0, len(held), 8)]
         if not gone.isdisjoint(found):
-            _thin(db, block, (first, last), found, gone)
+            _thin(db, block, found, gone)
             dropped = len(gone.intersection(found))
             db.execute(SQL["count_less"], {"model": model, "source": source, "done": dropped})
     db.execute(SQL["failure_over"], {"model": None, "source": source, "numbers": dump(sorted(gone))})
     db.execute(SQL["lower_marks"])
 
 
-def _thin(db: apsw.Connection, block: int, span: tuple[int, int], found: list[int], gone: set[int]) -> None:
+def _thin(db: apsw.Connection, block: int, found: list[int], gone: set[int]) -> None:
     """Write a block anew without the vectors of what is gone."""
     left = [place for place, number in enumerate(found) if number not in gone]
     if not left:
@@ -273,12 +273,13 @@ def _thin(db: apsw.Connection, block: int, span: tuple[int, int], found: list[in
         b"".join(whole[place * size : (place + 1) * size] for place in left)
         for whole, size in ((row[0], len(row[0]) // len(found)), (row[1], len(row[1]) // len(found)))
     )
+    owners = [found[place] for place in left]
     values = {
         "block": block,
         "count": len(left),
-        "first": span[0],
-        "last": span[1],
-        "numbers": b"".join(found[place].to_bytes(8, "little") for place in left),
+        "first": min(owners),
+        "last": max(owners),
+        "numbers": b"".join(number.to_bytes(8, "little") for number in owners),
         "bits": bits,
     }
     db.execute(SQL["set_block"], values)
@@ -341,6 +342,14 @@ def meaning_failures(core: Core, model: str, limit: int) -> tuple[Failed, ...]:
         for source, number, tries, cause, at, tag in rows
         if tag is not None
     )
+
+
+def faults(db: apsw.Connection) -> Iterator[str]:
+    """What of the vectors disagrees with itself; nothing when all is well."""
+    for statement, what in (("torn_blocks", "are not whole"), ("strays", "are ahead of their mark")):
+        row = one(db, SQL[statement], {})
+        if row is not None and row[0]:
+            yield f"Vectors {what}: {row[0]} blocks."
 
 
 def near(core: Core, model: str, vector: bytes, reader: str | None, where: Where, limit: int) -> Found:

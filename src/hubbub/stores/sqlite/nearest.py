@@ -63,10 +63,9 @@ def find(
     """The nearest messages, best first."""
     np = _numpy()
     found = _scan(db, model, vector, where)
-    places = np.argsort(found.distances, kind="stable")
     narrow = _narrowed(db, where)
-    if narrow is not None:
-        places = places[np.isin(found.keys[places], narrow)]
+    places = np.arange(len(found.keys)) if narrow is None else np.flatnonzero(np.isin(found.keys, narrow))
+    places = places[np.argsort(found.distances[places], kind="stable")]
     wanted = np.frombuffer(vector, dtype=np.int8).astype(np.float32)
     wanted /= max(float(np.linalg.norm(wanted)), 1e-12)
     best: dict[int, float] = {}
