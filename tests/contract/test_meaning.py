@@ -448,6 +448,28 @@ def test_purged_mail_is_not_found_and_loses_its_vectors(world: World) -> None:
     assert world.store.search.meaning_behind(MODEL) == (1, 0)
 
 
+def test_a_message_of_many_stretches_is_one_message(world: World) -> None:
+    ada, _ = world.agents_named("ada", "bob")
+    world.send(ada, "bob", "before")
+    dead = world.dead_letter("bob", ada, "long")
+    world.send(ada, "bob", "behind")
+    search = world.store.search
+    before, long, behind = search.unread_meaning("h", MODEL)
+    batch = (
+        Vectors(before.source, before.number, (vector(0, 1),)),
+        Vectors(long.source, long.number, tuple(vector(1, noise=number + 1) for number in range(600))),
+        Vectors(behind.source, behind.number, (vector(0, 0, 1),)),
+    )
+    assert search.keep_meaning("h", MODEL, batch)
+    assert search.meaning_behind(MODEL) == (3, 0)
+    assert bodies(near(world, vector(1), limit=2))[0] == "long"
+    assert len(near(world, vector(1), limit=100).hits) == 3
+    world.mail.purge((dead.id,))
+    assert search.meaning_behind(MODEL) == (2, 0)
+    assert bodies(near(world, vector(0, 1))) == ["before", "behind"]
+    assert bodies(near(world, vector(0, 0, 1))) == ["behind", "before"]
+
+
 def test_mail_that_goes_with_its_agent_loses_its_vectors(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
     world.agent("eve")

@@ -251,12 +251,14 @@ def forget(db: apsw.Connection, source: str, numbers: Iterable[int]) -> None:
     if not gone:
         return
     span = {"source": source, "first": min(gone), "last": max(gone)}
+    dropped: dict[int, set[int]] = {}
     for block, model, held in list(db.execute(SQL["blocks_between"], span)):
         found = [int.from_bytes(held[at : at + 8], "little") for at in range(0, len(held), 8)]
         if not gone.isdisjoint(found):
             _thin(db, block, found, gone)
-            dropped = len(gone.intersection(found))
-            db.execute(SQL["count_less"], {"model": model, "source": source, "done": dropped})
+            dropped.setdefault(model, set()).update(gone.intersection(found))
+    for model, of_it in dropped.items():
+        db.execute(SQL["count_less"], {"model": model, "source": source, "done": len(of_it)})
     db.execute(SQL["failure_over"], {"model": None, "source": source, "numbers": dump(sorted(gone))})
     db.execute(SQL["lower_marks"])
 
