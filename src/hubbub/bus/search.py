@@ -116,7 +116,9 @@ class Search:
         return self._store.search.index(limit=checking.number(limit, "limit", 1, 1_000_000))
 
     def catch_up(self, progress: Callable[[Indexed], None] | None = None) -> Indexed:
-        """Index all that is waiting; ``progress`` is told how far it is after each stroke."""
+        """Index all that is waiting, and all anew if the index turns out to be wrong; ``progress`` is told
+        how far it is after each stroke."""
+        self._store.search.mend()
         done, idle = 0, 0
         while True:
             step = self._store.search.index()

@@ -34,6 +34,11 @@ class SearchStore(Protocol):
         """Index up to ``limit`` messages more, in one stroke with how far it has come."""
         ...
 
+    def mend(self) -> bool:
+        """Drop the index of words if it disagrees with the messages, so that :meth:`index` builds it anew;
+        whether it was dropped."""
+        ...
+
     def unread_meaning(self, holder: str, model: str, *, limit: int = 64) -> tuple[Text, ...]:
         """Take up to ``limit`` messages that have no vectors by ``model`` yet, oldest first, under a
         lease: empty while another ``holder`` has it, and when none are left."""
