@@ -187,6 +187,18 @@ def test_what_was_taken_back_comes_again_as_if_for_the_first_time(bus: Bus) -> N
         bus.topics.take_back(BOB, (again.hand,))
 
 
+def test_a_topic_is_left_closed_reopened_and_deleted_by_its_name(bus: Bus) -> None:
+    (posted,) = bus.topics.sync(ADA, "build", (bus.topics.post("x"),)).posted
+    assert bus.topics.message(posted.id).body == "x"
+    assert bus.topics.leave(BOB, "#build").left_at is not None
+    assert [one.agent for one in bus.topics.members("build")] == ["ada"]
+    assert bus.topics.close(ADA, "#build").changed
+    assert bus.topics.reopen(BOB, "BUILD").changed
+    assert bus.topics.rename(ADA, "build", "#make").topic.name == "make"
+    assert bus.topics.delete(ADA, "make").changed
+    assert [one.name for one in bus.topics.list(state="all").topics] == ["all"]
+
+
 # --- waiting ---------------------------------------------------------------------------------------
 
 Waiting = Generator[Pause, None, Synced]
@@ -232,6 +244,22 @@ def test_what_was_posted_is_in_the_answer_that_was_waited_for(bus: Bus) -> None:
     assert synced.joined
     assert _bodies(synced) == ["answer"]
     assert len(bus.topics.history("build").messages) == 2
+
+
+def test_a_caller_is_told_before_a_wait_begins_and_only_then(bus: Bus) -> None:
+    told: list[Synced] = []
+    outbox = (bus.topics.post("question"),)
+    steps = bus.topics.syncing(BOB, "build", outbox, wait=3600, before_wait=told.append)
+    next(steps)
+    (first,) = told
+    assert [one.seq for one in first.posted] == [1]
+    steps.close()
+    _post(bus, ADA, "answer")
+    assert _bodies(_end(bus.topics.syncing(BOB, "build", wait=3600, before_wait=told.append))) == ["answer"]
+    _end(bus.topics.syncing(BOB, "build", before_wait=told.append))
+    bus.topics.close(ADA, "build")
+    _end(bus.topics.syncing(BOB, "build", wait=3600, before_wait=told.append))
+    assert told == [first]
 
 
 def test_a_close_ends_the_wait_and_says_so(bus: Bus) -> None:
