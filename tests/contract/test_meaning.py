@@ -210,6 +210,9 @@ def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
     assert world.store.search.unread_meaning("a", MODEL)
     world.clock.advance(-10 * LEASE_MS)
     assert world.store.search.unread_meaning("b", MODEL)
+    world.store.search.release_meaning("b")
+    world.clock.advance(-5_000)
+    assert world.store.search.unread_meaning("a", MODEL)
 
 
 # --- what can't be had -----------------------------------------------------------------------------
@@ -410,6 +413,7 @@ def test_filters_by_topic_and_thread(world: World) -> None:
     assert set(bodies(near(world, vector(1), thread=mail))) == {"mail"}
     assert set(bodies(near(world, vector(1), topic=topic, thread=root))) == {"root", "reply"}
     assert bodies(near(world, vector(1), topic=topic, thread=mail)) == []
+    assert bodies(near(world, vector(1), topic=topic, scope="mail")) == []
     assert bodies(near(world, vector(1), thread="nothing")) == []
 
 

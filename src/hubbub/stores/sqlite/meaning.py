@@ -25,6 +25,9 @@ _AGENTS = statements("agents.sql")
 LEASE_MS = 60_000
 """How long a process has the duty after it took or kept a batch: many times what one message takes."""
 
+FREE = 0
+"""The end of a lease that was given up, whatever becomes of the clock."""
+
 TAKES_ONE = 3
 """After so many hand-outs without a result only one message is handed out, to find the one that ends
 the process that computes its vectors."""
@@ -57,7 +60,7 @@ def unread_meaning(core: Core, holder: str, model: str, limit: int) -> tuple[Tex
             takes = 0
         texts = _unread(tx.db, number, 1 if takes >= TAKES_ONE else limit)
         tx.db.execute(SQL["note_takes"], {"model": number, "takes": takes + 1 if texts else 0})
-        until = now + LEASE_MS if texts else now
+        until = now + LEASE_MS if texts else FREE
         tx.db.execute(_AGENTS["take_duty"], {"duty": _DUTY, "holder": holder, "until": until})
     return texts
 
@@ -94,7 +97,7 @@ def release_meaning(core: Core, holder: str) -> None:
     with core.write() as tx:
         if _holds(tx, holder):
             tx.db.execute(SQL["forget_takes"])
-            values = {"duty": _DUTY, "holder": holder, "until": core.clock.now()}
+            values = {"duty": _DUTY, "holder": holder, "until": FREE}
             tx.db.execute(_AGENTS["take_duty"], values)
 
 

@@ -87,7 +87,7 @@ def _scan(db: apsw.Connection, model: int, vector: bytes, where: Where) -> _All:
     """How far each vector's signs are from those of ``vector``."""
     np = _numpy()
     source = {"mail": "mail", "topics": "topic"}.get(where.scope)
-    if where.topic is not None:
+    if where.topic is not None and source is None:
         source = "topic"
     wanted = np.frombuffer(signs(vector, 1), dtype=np.uint64)
     keys, distances, blocks, starts, total = [], [], [], [], 0
