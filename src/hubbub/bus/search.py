@@ -112,7 +112,7 @@ class Search:
             return words._replace(notes=(*words.notes, f"By words only: {error.message}"))
 
     def index(self, *, limit: int = 1000) -> Indexed:
-        """Index up to ``limit`` messages more; less than that in one call where they are long."""
+        """Index up to ``limit`` messages more, and no more than others should wait for meanwhile."""
         return self._store.search.index(limit=checking.number(limit, "limit", 1, 1_000_000))
 
     def catch_up(self, progress: Callable[[Indexed], None] | None = None) -> Indexed:

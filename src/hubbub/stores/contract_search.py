@@ -31,7 +31,8 @@ class SearchStore(Protocol):
         ...
 
     def index(self, *, limit: int = 1000) -> Indexed:
-        """Index up to ``limit`` messages more, in one stroke with how far it has come."""
+        """Index up to ``limit`` messages more, in one stroke with how far it has come; fewer where writers
+        would have to wait for long."""
         ...
 
     def mend(self) -> bool:
