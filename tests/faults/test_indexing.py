@@ -17,6 +17,9 @@ from hubbub.model import Actor, Draft
 from hubbub.model_topics import Post
 from hubbub.stores import open_store
 from hubbub.stores.sqlite import SqliteStore, indexing
+from hubbub.stores.sqlite.connection import Connection, make_file
+from hubbub.stores.sqlite.migrating import migrate
+from hubbub.stores.sqlite.statements import migrations
 from hubbub.words import parse
 from tests.contract.world import World
 from tests.faults.processes import AS_NOBODY, child, output_of
@@ -171,3 +174,25 @@ def test_a_bus_that_may_not_be_written_is_searched_as_far_as_it_is_indexed() -> 
                 file.chmod(0o444 if file.name == "bus.db" else 0o666)
         folder.chmod(0o777)
         assert output_of(SEARCH, url) == "30 70 1"
+
+
+def test_mail_from_before_there_was_an_index_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "bus.db"
+    make_file(str(path))
+    connection = Connection(str(path), 5000)
+    migrate(connection, migrations()[:1], 1_800_000_000_000)
+    connection.db.execute(
+        """
+        INSERT INTO agents (name, role, description, inbox_limit, max_message_bytes, ephemeral,
+                            registered_at)
+        VALUES ('ada', 'both', '', 1000, 1000000, 0, 1);
+        INSERT INTO messages (tag, sender, recipients, kind, priority, subject, body, created_at, bytes)
+        VALUES (7, 'ada', '["ada"]', 'message', 1, '', 'an old needle', 1, 10);
+        INSERT INTO deliveries (agent, message, state, priority, since) VALUES ('ada', 1, 'queued', 1, 1);
+        """
+    )
+    connection.close()
+    with hubbub.connect(f"sqlite://{path}") as bus:
+        (found,) = bus.search.search("needle", reader="ada", mode="words").hits
+        assert found.hit.body == "an old needle"
+        assert bus.check() == []
