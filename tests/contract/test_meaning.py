@@ -301,18 +301,18 @@ def test_a_hit_tells_all_of_its_message(world: World) -> None:
     (mail,) = near(world, vector(1), limit=1).hits
     assert mail._replace(score=0) == (
         sent.id, "mail", None, None, mail.seq, "ada", ("bob",), sent.id, "question", "S", "by mail",
-        world.store.now(), 0,
+        world.store.now(), 0, 0,
     )  # fmt: skip
     (post,) = near(world, vector(0, 0, 1), limit=1).hits
     assert post._replace(score=0) == (
         reply.id, "topic", topic.id, "build", 2, "ada", (), root.id, "result", "", "answer",
-        world.store.now(), 0,
+        world.store.now(), 0, 0,
     )  # fmt: skip
 
 
 def test_a_message_counts_by_its_nearest_stretch(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
-    world.send(ada, "bob", "long")
+    world.send(ada, "bob", "long " * 500)
     world.send(ada, "bob", "short")
     search = world.store.search
     long, short = search.unread_meaning("h", MODEL)
@@ -321,7 +321,9 @@ def test_a_message_counts_by_its_nearest_stretch(world: World) -> None:
         Vectors(short.source, short.number, (vector(1, 1),)),
     )
     assert search.keep_meaning("h", MODEL, batch)
-    assert bodies(near(world, vector(1))) == ["long", "short"]
+    found = near(world, vector(1)).hits
+    assert [(hit.body[:5].strip(), hit.stretch) for hit in found] == [("long", 1), ("short", 0)]
+    assert near(world, vector(0, 0, 1)).hits[0].stretch == 2
     assert search.meaning_behind(MODEL) == (2, 0)
 
 

@@ -302,11 +302,15 @@ def test_a_text_that_can_not_be_embedded_does_not_stop_the_others(bus: Bus, mode
 
 
 def test_a_long_message_is_found_by_what_stands_at_its_end(bus: Bus) -> None:
-    long = "The colours of the garden in autumn are pleasant. " * 100
+    long = "The colours of the garden in autumn are pleasant. " * 99 + "And so on. \n\n"
     post(bus, long + "The TLS certificate of the gateway has lapsed.", *(f"note {n}" for n in range(5)))
     bus.search.meaning.index()
-    found = bus.search.meaning.find("expired HTTPS certificate")
-    assert found.hits[0].body == long + "The TLS certificate of the gateway has lapsed."
+    found = bus.search.search("expired HTTPS certificate")
+    assert found.hits[0].hit.body == long + "The TLS certificate of the gateway has lapsed."
+    # What it was found by is what is shown of it.
+    assert found.hits[0].hit.stretch == 5
+    assert found.hits[0].snippet.startswith("… ")
+    assert "certificate" in found.hits[0].snippet
 
 
 # --- searching -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hubbub.bus import checking
 from hubbub.bus.snippets import Snipper
 from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument, MeaningUnavailable
-from hubbub.model_search import SEARCH_MAX, Found, Hit, Indexed, Where
+from hubbub.model_search import SEARCH_MAX, TEXT_MAX, Found, Hit, Indexed, Where
 from hubbub.names import check_kind, check_name, check_word
 from hubbub.stores.contract import Store
 from hubbub.words import Parsed, holds, parse
@@ -249,9 +249,18 @@ def _results(
     snipper = Snipper(parsed.query)
     shown = []
     for hit in found.hits:
-        snippet = snipper.snippet(hit.body)
+        snippet = snipper.snippet(_nearest_part(hit) if hit.stretch and is_near(hit) else hit.body)
         shown.append(Result(hit, snippet.text, snippet.marks, is_near(hit)))
     return Results(tuple(shown), found.total, found.capped, found.behind, notes)
+
+
+def _nearest_part(hit: Hit) -> str:
+    """The stretch of a long message for which it was found by its meaning, and what follows."""
+    from hubbub.meaning.stretches import stretches
+
+    text = f"{hit.subject}\n{hit.body}" if hit.source == "mail" else hit.body
+    parts = stretches(text[:TEXT_MAX])
+    return " ".join(["…", *parts[hit.stretch :]]) if hit.stretch < len(parts) else hit.body
 
 
 def _moment(value: int | None, what: str) -> int | None:
