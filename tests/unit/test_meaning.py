@@ -323,6 +323,14 @@ def test_what_was_just_written_is_found(bus: Bus) -> None:
     assert found.notes == ()
 
 
+def test_a_search_does_not_wait_for_the_vectors_of_a_long_message(bus: Bus) -> None:
+    post(bus, "The disk of the build host is full.", "It is about something else. " * 2000, "Behind it.")
+    found = bus.search.search("no storage space left")
+    assert [one.hit.seq for one in found.hits] == [1]
+    assert found.notes == ("Search by meaning has covered 1 of 3 messages so far.",)
+    assert bus.search.meaning.index() == (3, 0)
+
+
 def test_a_partial_index_says_how_far_it_has_come(bus: Bus) -> None:
     post(bus, "The disk of the build host is full.")
     bus.search.meaning.index()
