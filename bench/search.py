@@ -209,58 +209,51 @@ def search(run: Run) -> None:
 
 def _indexing(run: Run, path: str, large: int) -> None:
     """Index all, and send meanwhile."""
-    sends = run.pick(200, 1_000)
-    before, pages = _pages(path)
+    before, page = _pages(path)
     with hubbub.connect("sqlite://" + path) as bus:
-        draft = bus.mail.draft(_agent(1), BODY)
-
-        def send() -> float:
-            start = time.perf_counter_ns()
-            bus.mail.send(Actor(_agent(0)), draft)
-            return (time.perf_counter_ns() - start) / 1e6
-
         bus.agents.register(_agent(1), inbox_limit=10_000_000)
-        alone = [send() for _ in range(sends)]
-        with _indexer(path) as indexer:
-            assert indexer.stdin is not None
-            assert indexer.stdout is not None
-            run.say(f"indexing {large:,} messages, and sending meanwhile")
-            start = time.perf_counter()
-            print("go", file=indexer.stdin, flush=True)
-            meanwhile: list[float] = []
-            # Spread over the time it takes: sends one after the other would only wait for each other.
-            while len(meanwhile) < sends and indexer.poll() is None:
-                meanwhile.append(send())
-                time.sleep(0.005)
-            indexer.stdout.readline()
-            seconds = time.perf_counter() - start
-        left = bus.search.catch_up()
-        if left.behind:
-            raise Unmeasurable(f"{left.behind} messages could not be indexed")
+        seconds, alone, meanwhile = _index_and_send(run, bus, path)
+        if bus.search.catch_up().behind:
+            raise Unmeasurable("not all messages could be indexed")
+    after, _ = _pages(path)
     run.keep(Figure(f"indexing, {large:,} messages", large / seconds, "/s", note="56 words in the mean"))
-    run.keep(
-        Figure("send while another process indexes, median", median(meanwhile), "ms", median(alone), "alone")
-    )
-    run.keep(
-        Figure(
-            "send while another process indexes, p99",
-            percentile(meanwhile, 0.99),
-            "ms",
-            percentile(alone, 0.99),
-            "alone",
+    for name, share in (("median", 0.5), ("p99", 0.99)):
+        what = f"send while another process indexes, {name}"
+        run.keep(
+            Figure(
+                what, percentile(meanwhile, share), "ms", percentile(alone, share), "with nothing to index"
+            )
         )
-    )
-    after, size = _pages(path)
-    added = (after - before) * size / 1024
-    run.keep(
-        Figure(
-            f"index of {large:,} messages, each",
-            added / large,
-            "KiB",
-            before * pages / 1024 / large,
-            "messages themselves",
-        )
-    )
+    kib = page / 1024 / large
+    what = f"index of {large:,} messages, each"
+    run.keep(Figure(what, (after - before) * kib, "KiB", before * kib, "messages themselves"))
+
+
+def _index_and_send(run: Run, bus: Bus, path: str) -> tuple[float, list[float], list[float]]:
+    """Seconds that another process took to index all, and milliseconds of sends before and meanwhile."""
+    sends = run.pick(200, 1_000)
+    draft = bus.mail.draft(_agent(1), BODY)
+
+    def send() -> float:
+        start = time.perf_counter_ns()
+        bus.mail.send(Actor(_agent(0)), draft)
+        return (time.perf_counter_ns() - start) / 1e6
+
+    alone = [send() for _ in range(sends)]
+    with _indexer(path) as indexer:
+        assert indexer.stdin is not None
+        assert indexer.stdout is not None
+        run.say("indexing, and sending meanwhile")
+        start = time.perf_counter()
+        print("go", file=indexer.stdin, flush=True)
+        meanwhile: list[float] = []
+        # Spread over the time it takes: sends one after the other would only wait for each other.
+        while len(meanwhile) < sends and indexer.poll() is None:
+            meanwhile.append(send())
+            time.sleep(0.005)
+        if indexer.stdout.readline() != "done\n":
+            raise Unmeasurable("the process that indexes failed")
+        return time.perf_counter() - start, alone, meanwhile
 
 
 @contextmanager

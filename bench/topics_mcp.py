@@ -241,4 +241,4 @@ def _idle(compared: Compared) -> None:
         raise Unmeasurable("what a process writes is read from /proc, which this system has not")
     grown = [(end or 0) - (start or 0) for start, end in zip(before, after, strict=True)]
     values = [number / 1024 for number in grown]
-    compared.keep(f"written by an idle waiter in {seconds} s", values, "KiB", Expected(most=64))
+    compared.keep(f"written by an idle waiter in {seconds} s", values, "KiB")

@@ -52,6 +52,8 @@ class Hit(NamedTuple):
     created_at: int
     score: float
     """Higher is better; comparable within one answer only."""
+    stretch: int = 0
+    """By meaning: which stretch of its text is the nearest, the first being 0."""
 
 
 class Found(NamedTuple):

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from hubbub.model import Actor
 from hubbub.model_search import FAILED_TRIES, TEXT_MAX, Found, Text, Vectors, Where
-from hubbub.model_topics import Post
+from hubbub.model_topics import Imported, Post
 from tests import needs
 from tests.contract.world import World
 
@@ -211,6 +210,9 @@ def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
     assert world.store.search.unread_meaning("a", MODEL)
     world.clock.advance(-10 * LEASE_MS)
     assert world.store.search.unread_meaning("b", MODEL)
+    world.store.search.release_meaning("b")
+    world.clock.advance(-5_000)
+    assert world.store.search.unread_meaning("a", MODEL)
 
 
 # --- what can't be had -----------------------------------------------------------------------------
@@ -299,18 +301,18 @@ def test_a_hit_tells_all_of_its_message(world: World) -> None:
     (mail,) = near(world, vector(1), limit=1).hits
     assert mail._replace(score=0) == (
         sent.id, "mail", None, None, mail.seq, "ada", ("bob",), sent.id, "question", "S", "by mail",
-        world.store.now(), 0,
+        world.store.now(), 0, 0,
     )  # fmt: skip
     (post,) = near(world, vector(0, 0, 1), limit=1).hits
     assert post._replace(score=0) == (
         reply.id, "topic", topic.id, "build", 2, "ada", (), root.id, "result", "", "answer",
-        world.store.now(), 0,
+        world.store.now(), 0, 0,
     )  # fmt: skip
 
 
 def test_a_message_counts_by_its_nearest_stretch(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
-    world.send(ada, "bob", "long")
+    world.send(ada, "bob", "long " * 500)
     world.send(ada, "bob", "short")
     search = world.store.search
     long, short = search.unread_meaning("h", MODEL)
@@ -319,7 +321,9 @@ def test_a_message_counts_by_its_nearest_stretch(world: World) -> None:
         Vectors(short.source, short.number, (vector(1, 1),)),
     )
     assert search.keep_meaning("h", MODEL, batch)
-    assert bodies(near(world, vector(1))) == ["long", "short"]
+    found = near(world, vector(1)).hits
+    assert [(hit.body[:5].strip(), hit.stretch) for hit in found] == [("long", 1), ("short", 0)]
+    assert near(world, vector(0, 0, 1)).hits[0].stretch == 2
     assert search.meaning_behind(MODEL) == (2, 0)
 
 
@@ -411,6 +415,7 @@ def test_filters_by_topic_and_thread(world: World) -> None:
     assert set(bodies(near(world, vector(1), thread=mail))) == {"mail"}
     assert set(bodies(near(world, vector(1), topic=topic, thread=root))) == {"root", "reply"}
     assert bodies(near(world, vector(1), topic=topic, thread=mail)) == []
+    assert bodies(near(world, vector(1), topic=topic, scope="mail")) == []
     assert bodies(near(world, vector(1), thread="nothing")) == []
 
 
@@ -447,6 +452,28 @@ def test_purged_mail_is_not_found_and_loses_its_vectors(world: World) -> None:
     world.mail.purge((dead.id,))
     assert bodies(near(world, vector(1))) == ["alive"]
     assert world.store.search.meaning_behind(MODEL) == (1, 0)
+
+
+def test_a_message_of_many_stretches_is_one_message(world: World) -> None:
+    ada, _ = world.agents_named("ada", "bob")
+    world.send(ada, "bob", "before")
+    dead = world.dead_letter("bob", ada, "long")
+    world.send(ada, "bob", "behind")
+    search = world.store.search
+    before, long, behind = search.unread_meaning("h", MODEL)
+    batch = (
+        Vectors(before.source, before.number, (vector(0, 1),)),
+        Vectors(long.source, long.number, tuple(vector(1, noise=number + 1) for number in range(600))),
+        Vectors(behind.source, behind.number, (vector(0, 0, 1),)),
+    )
+    assert search.keep_meaning("h", MODEL, batch)
+    assert search.meaning_behind(MODEL) == (3, 0)
+    assert bodies(near(world, vector(1), limit=2))[0] == "long"
+    assert len(near(world, vector(1), limit=100).hits) == 3
+    world.mail.purge((dead.id,))
+    assert search.meaning_behind(MODEL) == (2, 0)
+    assert bodies(near(world, vector(0, 1))) == ["before", "behind"]
+    assert bodies(near(world, vector(0, 0, 1))) == ["behind", "before"]
 
 
 def test_mail_that_goes_with_its_agent_loses_its_vectors(world: World) -> None:
@@ -503,6 +530,24 @@ def test_what_is_written_after_the_last_topic_was_erased_is_not_missed(world: Wo
     assert near(world, vector(0, 1)).hits[0].score == pytest.approx(1.0, abs=0.01)
 
 
+def test_numbers_that_are_given_again_are_computed_again(world: World) -> None:
+    ada = world.agent("ada")
+    world.topic(ada)
+    world.topic(ada, "other")
+    world.post(ada, "build", "one", "two")
+    world.post(ada, "other", "three", "four")
+    keep(world, {"one": vector(1), "two": vector(0, 1), "three": vector(0, 0, 1), "four": vector(0, 0, 1)})
+    world.topics.delete(ada, "other")
+    world.clock.advance(15_001)
+    assert world.store.sweep("house").posts_removed == 2
+    assert world.store.check() == []
+    world.post(ada, "build", "five")
+    keep(world, {"five": vector(0, 0, 0, 1)})
+    assert bodies(near(world, vector(0, 0, 0, 1)))[0] == "five"
+    assert set(bodies(near(world, vector(0, 0, 1)))) == {"one", "two", "five"}
+    assert world.store.search.meaning_behind(MODEL) == (3, 0)
+
+
 def test_vectors_can_be_dropped_and_computed_anew(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
     world.send(ada, "bob", "one")
@@ -517,7 +562,29 @@ def test_vectors_can_be_dropped_and_computed_anew(world: World) -> None:
     assert search.forget_meaning() == 2
 
 
-def test_an_actor_is_not_needed_to_be_read(world: World) -> None:
-    world.agent("ada")
-    world.topics.create(Actor("ada"), "build")
-    assert near(world, vector(1)).behind == 0
+def test_an_import_is_found_once_it_is_finished(world: World) -> None:
+    ada = world.agent("ada")
+    world.topics.begin_import(ada, "s", "old", created_at=1)
+    old = Imported("cy", "message", "from elsewhere", None, None, 2)
+    world.topics.add_imported(ada, "s", 0, (old,))
+    keep(world, {"from elsewhere": vector(1)})
+    assert near(world, vector(1)).hits == ()
+    world.topics.finish_import(ada, "s")
+    assert bodies(near(world, vector(1))) == ["from elsewhere"]
+
+
+def test_an_import_that_is_finished_later_than_the_others_were_written(world: World) -> None:
+    ada = world.agent("ada")
+    world.topics.begin_import(ada, "s", "old", created_at=1)
+    world.topics.add_imported(ada, "s", 0, (Imported("cy", "message", "one", None, None, 2),))
+    world.topic(ada)
+    world.post(ada, "build", "two")
+    keep(world, {"one": vector(1), "two": vector(0, 1)})
+    world.topics.add_imported(ada, "s", 1, (Imported("cy", "message", "three", None, None, 3),))
+    world.topics.finish_import(ada, "s")
+    keep(world, {"three": vector(0, 0, 1)})
+    assert [bodies(near(world, vector(*place)))[0] for place in ((1,), (0, 1), (0, 0, 1))] == [
+        "one",
+        "two",
+        "three",
+    ]

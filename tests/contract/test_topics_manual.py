@@ -8,7 +8,7 @@ import pytest
 
 from hubbub.errors import CursorOutOfRange
 from hubbub.model import Actor
-from hubbub.model_topics import HANDOUT_MS, LATEST, Post, Synced
+from hubbub.model_topics import HANDOUT_MS, LATEST, Hand, Post, Synced
 from tests.contract.world import World, bodies
 
 
@@ -142,6 +142,25 @@ def test_what_was_handed_out_and_not_confirmed_is_seen_in_manual_mode(world: Wor
     assert world.read(bob, "build", limit=3) == list("123")
     synced = _look(world, bob)
     assert (bodies(synced), synced.cursor, synced.has_more) == (list("12345"), 0, False)
+
+
+def test_what_is_in_hand_is_seen_in_manual_mode_when_nothing_is_new(world: World) -> None:
+    _, bob = _posted(world)
+    assert world.read(bob, "build") == list("12345")
+    assert world.read(bob, "build") == []
+    assert bodies(_look(world, bob)) == list("12345")
+
+
+def test_what_is_left_of_a_hand_out_keeps_its_mark(world: World) -> None:
+    _, bob = _posted(world)
+    hand = world.topics.sync(bob, "build").hand
+    assert hand is not None
+    world.topics.give_back(bob, (hand,))
+    assert world.topics.sync(bob, "build").redelivered
+    _look(world, bob, ack_through=2)
+    assert world.topics.give_back(bob, (Hand(hand.topic, 3, 5),), unseen=True) == 1
+    again = world.topics.sync(bob, "build")
+    assert (bodies(again), again.redelivered) == (list("345"), True)
 
 
 def test_an_acknowledgement_ends_hand_outs_up_to_its_number(world: World) -> None:

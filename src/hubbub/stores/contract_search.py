@@ -31,7 +31,13 @@ class SearchStore(Protocol):
         ...
 
     def index(self, *, limit: int = 1000) -> Indexed:
-        """Index up to ``limit`` messages more, in one stroke with how far it has come."""
+        """Index up to ``limit`` messages more, in one stroke with how far it has come; fewer where writers
+        would have to wait for long."""
+        ...
+
+    def mend(self) -> bool:
+        """Drop the index of words if it disagrees with the messages, so that :meth:`index` builds it anew;
+        whether it was dropped."""
         ...
 
     def unread_meaning(self, holder: str, model: str, *, limit: int = 64) -> tuple[Text, ...]:

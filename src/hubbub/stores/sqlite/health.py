@@ -6,6 +6,7 @@ from hubbub.errors import HubbubError
 from hubbub.model import Problem
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.indexing import astray
+from hubbub.stores.sqlite.meaning import faults
 from hubbub.stores.sqlite.statements import statements
 
 _LEDGER = statements("ledger.sql")
@@ -42,7 +43,9 @@ def check(core: Core) -> list[Problem]:
             if orphans is not None and orphans[0]:
                 problems.append(Problem(f"Messages that are in no inbox: {orphans[0]}.", "error", restore))
             for what in astray(db):
-                problems.append(Problem(f"The index of words disagrees with the {what}.", "error", restore))
+                said = f"The index of words disagrees with the {what}: not all of it is found."
+                problems.append(Problem(said, "error", "Run: hubbub search --index"))
+            problems += [Problem(what, "error", restore) for what in faults(db)]
     except HubbubError as error:
         problems.append(Problem(error.message, "error", error.hint or restore))
     return problems

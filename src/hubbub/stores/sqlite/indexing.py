@@ -178,6 +178,17 @@ def _post_marks(sender: str, topic: int, thread: int, kind: str) -> str:
     return " ".join((mark("s", sender), mark("k", kind), mark("h", str(thread)), mark("t", str(topic))))
 
 
+def mend(core: Core) -> bool:
+    """See :meth:`hubbub.stores.contract_search.SearchStore.mend`."""
+    with core.read() as db:
+        if not astray(db):
+            return False
+    with core.write() as tx:
+        for statement in ("drop_mail_words", "drop_post_words", "drop_spans", "begin_anew"):
+            tx.db.execute(SQL[statement])
+    return True
+
+
 def astray(db: apsw.Connection) -> list[str]:
     """Which of the indexes disagree with the messages."""
     found: list[str] = []

@@ -25,6 +25,9 @@ _AGENTS = statements("agents.sql")
 LEASE_MS = 60_000
 """How long a process has the duty after it took or kept a batch: many times what one message takes."""
 
+FREE = 0
+"""The end of a lease that was given up, whatever becomes of the clock."""
+
 TAKES_ONE = 3
 """After so many hand-outs without a result only one message is handed out, to find the one that ends
 the process that computes its vectors."""
@@ -57,7 +60,7 @@ def unread_meaning(core: Core, holder: str, model: str, limit: int) -> tuple[Tex
             takes = 0
         texts = _unread(tx.db, number, 1 if takes >= TAKES_ONE else limit)
         tx.db.execute(SQL["note_takes"], {"model": number, "takes": takes + 1 if texts else 0})
-        until = now + LEASE_MS if texts else now
+        until = now + LEASE_MS if texts else FREE
         tx.db.execute(_AGENTS["take_duty"], {"duty": _DUTY, "holder": holder, "until": until})
     return texts
 
@@ -94,7 +97,7 @@ def release_meaning(core: Core, holder: str) -> None:
     with core.write() as tx:
         if _holds(tx, holder):
             tx.db.execute(SQL["forget_takes"])
-            values = {"duty": _DUTY, "holder": holder, "until": core.clock.now()}
+            values = {"duty": _DUTY, "holder": holder, "until": FREE}
             tx.db.execute(_AGENTS["take_duty"], values)
 
 
@@ -251,17 +254,19 @@ def forget(db: apsw.Connection, source: str, numbers: Iterable[int]) -> None:
     if not gone:
         return
     span = {"source": source, "first": min(gone), "last": max(gone)}
-    for block, model, first, last, held in list(db.execute(SQL["blocks_between"], span)):
+    dropped: dict[int, set[int]] = {}
+    for block, model, held in list(db.execute(SQL["blocks_between"], span)):
         found = [int.from_bytes(held[at : at + 8], "little") for at in range(0, len(held), 8)]
         if not gone.isdisjoint(found):
-            _thin(db, block, (first, last), found, gone)
-            dropped = len(gone.intersection(found))
-            db.execute(SQL["count_less"], {"model": model, "source": source, "done": dropped})
+            _thin(db, block, found, gone)
+            dropped.setdefault(model, set()).update(gone.intersection(found))
+    for model, of_it in dropped.items():
+        db.execute(SQL["count_less"], {"model": model, "source": source, "done": len(of_it)})
     db.execute(SQL["failure_over"], {"model": None, "source": source, "numbers": dump(sorted(gone))})
     db.execute(SQL["lower_marks"])
 
 
-def _thin(db: apsw.Connection, block: int, span: tuple[int, int], found: list[int], gone: set[int]) -> None:
+def _thin(db: apsw.Connection, block: int, found: list[int], gone: set[int]) -> None:
     """Write a block anew without the vectors of what is gone."""
     left = [place for place, number in enumerate(found) if number not in gone]
     if not left:
@@ -273,12 +278,13 @@ def _thin(db: apsw.Connection, block: int, span: tuple[int, int], found: list[in
         b"".join(whole[place * size : (place + 1) * size] for place in left)
         for whole, size in ((row[0], len(row[0]) // len(found)), (row[1], len(row[1]) // len(found)))
     )
+    owners = [found[place] for place in left]
     values = {
         "block": block,
         "count": len(left),
-        "first": span[0],
-        "last": span[1],
-        "numbers": b"".join(found[place].to_bytes(8, "little") for place in left),
+        "first": min(owners),
+        "last": max(owners),
+        "numbers": b"".join(number.to_bytes(8, "little") for number in owners),
         "bits": bits,
     }
     db.execute(SQL["set_block"], values)
@@ -341,6 +347,14 @@ def meaning_failures(core: Core, model: str, limit: int) -> tuple[Failed, ...]:
         for source, number, tries, cause, at, tag in rows
         if tag is not None
     )
+
+
+def faults(db: apsw.Connection) -> Iterator[str]:
+    """What of the vectors disagrees with itself; nothing when all is well."""
+    for statement, what in (("torn_blocks", "are not whole"), ("strays", "are ahead of their mark")):
+        row = one(db, SQL[statement], {})
+        if row is not None and row[0]:
+            yield f"Vectors {what}: {row[0]} blocks."
 
 
 def near(core: Core, model: str, vector: bytes, reader: str | None, where: Where, limit: int) -> Found:

@@ -32,6 +32,9 @@ FIRST_SHARE = 200
 more; and four times as many each time that the reader may see too few of them. Of 5,800 real texts the
 first 0.5 % held 91 % of the ten that were nearest indeed, 1 % held 97 %, and 4 % 99 %."""
 
+STRETCH_MIN = 500
+"""A text shorter than this has one vector, whatever it is cut into stretches by."""
+
 ENOUGH = 4
 """The second step is over with so many times the vectors that were asked for."""
 
@@ -63,13 +66,12 @@ def find(
     """The nearest messages, best first."""
     np = _numpy()
     found = _scan(db, model, vector, where)
-    places = np.argsort(found.distances, kind="stable")
     narrow = _narrowed(db, where)
-    if narrow is not None:
-        places = places[np.isin(found.keys[places], narrow)]
+    places = np.arange(len(found.keys)) if narrow is None else np.flatnonzero(np.isin(found.keys, narrow))
+    places = places[np.argsort(found.distances[places], kind="stable")]
     wanted = np.frombuffer(vector, dtype=np.int8).astype(np.float32)
     wanted /= max(float(np.linalg.norm(wanted)), 1e-12)
-    best: dict[int, float] = {}
+    best: dict[int, tuple[float, int]] = {}
     seen = begin = 0
     size = max(FIRST_CHOICE, len(places) // FIRST_SHARE, ENOUGH * limit)
     while begin < len(places) and (seen < ENOUGH * limit or len(best) < limit):
@@ -79,16 +81,23 @@ def find(
         seen += len(part)
         _score(db, found, part, wanted, best)
         begin, size = begin + size, 4 * size
-    top = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]
-    hits = [hit_of(db, "mail" if key > 0 else "topic", abs(key), score) for key, score in top]
-    return tuple(hit for hit in hits if hit is not None)
+    top = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))[:limit]
+    hits = [(hit_of(db, "mail" if key > 0 else "topic", abs(key), one[0]), key, one[1]) for key, one in top]
+    return tuple(hit._replace(stretch=_stretch(found, hit, key, place)) for hit, key, place in hits if hit)
+
+
+def _stretch(found: _All, hit: Hit, key: int, place: int) -> int:
+    """Which of a message's vectors, which lie in the order of its text, is at a place."""
+    if len(hit.subject) + len(hit.body) < STRETCH_MIN:
+        return 0
+    return int(_numpy().count_nonzero(found.keys[:place] == key))
 
 
 def _scan(db: apsw.Connection, model: int, vector: bytes, where: Where) -> _All:
     """How far each vector's signs are from those of ``vector``."""
     np = _numpy()
     source = {"mail": "mail", "topics": "topic"}.get(where.scope)
-    if where.topic is not None:
+    if where.topic is not None and source is None:
         source = "topic"
     wanted = np.frombuffer(signs(vector, 1), dtype=np.uint64)
     keys, distances, blocks, starts, total = [], [], [], [], 0
@@ -163,9 +172,9 @@ def _score(
     found: _All,
     places: NDArray[np.int64],
     wanted: NDArray[np.float32],
-    best: dict[int, float],
+    best: dict[int, tuple[float, int]],
 ) -> None:
-    """The cosine of each of these vectors with the wanted one; of each message the best is kept."""
+    """The cosine of each of these vectors with the wanted one: of each message the best, and its place."""
     np = _numpy()
     if not len(places):
         return
@@ -187,9 +196,10 @@ def _score(
         blob.close()
     real = rows.astype(np.float32)
     scores = real @ wanted / np.maximum(np.linalg.norm(real, axis=1), 1e-12)
-    for key, score in zip(found.keys[places].tolist(), scores.tolist(), strict=True):
-        if score > best.get(key, -2.0):
-            best[key] = score
+    owners = found.keys[places].tolist()
+    for key, score, place in zip(owners, scores.tolist(), places.tolist(), strict=True):
+        if key not in best or score > best[key][0]:
+            best[key] = (score, place)
 
 
 def _numpy() -> Any:

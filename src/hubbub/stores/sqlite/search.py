@@ -34,6 +34,12 @@ class SqliteSearch:
 
         return indexing.index(self._core, limit)
 
+    def mend(self) -> bool:
+        """Drop an index of words that is wrong."""
+        from hubbub.stores.sqlite import indexing
+
+        return indexing.mend(self._core)
+
     # --- by meaning --------------------------------------------------------------------------
 
     def unread_meaning(self, holder: str, model: str, *, limit: int = 64) -> tuple[Text, ...]:

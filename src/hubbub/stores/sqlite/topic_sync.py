@@ -66,10 +66,12 @@ def sync(core: Core, actor: Actor, name: str, asked: Asked) -> Synced:
         state = admit(tx, actor, now)
         topic_hands.confirm(tx, actor, asked.confirm, now)
         topic = find(tx.db, name)
-        joined = place_of(tx.db, actor.agent, topic[0], now) is None
-        if joined:
+        found = place_of(tx.db, actor.agent, topic[0], now)
+        if found is None:
             enter(tx, actor, topic, 0, now)
-        place = member_place(tx.db, actor, topic, now)
+        place = (
+            member_place(tx.db, actor, topic, now) if found is None or found.left_at is not None else found
+        )
         if state.ephemeral:
             tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
         posted: list[Posted] = []
@@ -79,8 +81,9 @@ def sync(core: Core, actor: Actor, name: str, asked: Asked) -> Synced:
             _acknowledge(tx, actor, topic, place, asked.ack_through, now)
         read = (_hand_out if asked.automatic else _look)(tx, actor, topic, place, asked, now)
         keep(tx, actor, topic[0], place.position, place.own, now)
-        place = member_place(tx.db, actor, topic, now)
-    return _answer(topic, tuple(posted), read, place, joined=joined)
+        if place.back:
+            place = member_place(tx.db, actor, topic, now)
+    return _answer(topic, tuple(posted), read, place, joined=found is None)
 
 
 def _answer(topic: Row, posted: tuple[Posted, ...], read: _Read, place: Place, *, joined: bool) -> Synced:
@@ -240,6 +243,9 @@ def _hand_out(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, n
     place.own = 0 if all_read else place.own - (last - place.position - len(rows))
     place.position = last
     _lend(tx, actor, topic, (first, last, len(rows)), asked, now, marked=False)
+    # What was just written need not be read for the answer.
+    place.low = first if place.low is None else min(place.low, first)
+    place.until = now + asked.lease_ms if place.until is None else min(place.until, now + asked.lease_ms)
     return _Read(rows, not all_read, Hand(topic_id(topic[0], topic[1]), first, last))
 
 
@@ -351,16 +357,11 @@ def keep(tx: Write, actor: Actor, topic: int, position: int, own: int, now: int)
 
 def enter(tx: Write, actor: Actor, topic: Row, position: int, now: int) -> None:
     """Make the actor a member at ``position``."""
-    known = place_of(tx.db, actor.agent, topic[0], now) is not None
-    imported = one(tx.db, SQL["has_source"], {"topic": topic[0]})
-    # Who never was a member never posted here, unless the messages came from elsewhere. To know it spares
-    # counting a long topic.
-    may_have_own = known or imported is None or bool(imported[0])
     values = {
         "agent": actor.agent,
         "topic": topic[0],
         "position": position,
-        "own": own_between(tx.db, actor.agent, topic[0], position, topic[7]) if may_have_own else 0,
+        "own": own_between(tx.db, actor.agent, topic[0], position, topic[7]),
         "now": now,
     }
     tx.db.execute(SQL["add_member"], values)

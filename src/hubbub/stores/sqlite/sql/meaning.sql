@@ -125,7 +125,7 @@ DELETE FROM meaning_blocks WHERE block = :block;
 
 -- name: blocks_between
 -- The blocks of any model that may hold vectors of these messages.
-SELECT block, model, first, last, numbers FROM meaning_blocks
+SELECT block, model, numbers FROM meaning_blocks
 WHERE source = :source AND first <= :last AND last >= :first;
 
 -- name: block_contents
@@ -189,3 +189,13 @@ DELETE FROM meaning_progress WHERE (:model IS NULL OR model = :model);
 -- name: drop_models
 -- The model is not known to this bus any more.
 DELETE FROM meaning_models WHERE (:model IS NULL OR model = :model);
+
+-- name: torn_blocks
+-- How many blocks have other vectors than they say.
+SELECT count(*) FROM meaning_blocks b LEFT JOIN meaning_vectors v USING (block)
+WHERE v.block IS NULL OR length(v.vectors) <> 8 * length(b.bits);
+
+-- name: strays
+-- Blocks that hold vectors of more than the marks say that is done.
+SELECT count(*) FROM meaning_blocks b
+WHERE b.last > (SELECT max(mark) FROM meaning_progress p WHERE p.model = b.model AND p.source = b.source);

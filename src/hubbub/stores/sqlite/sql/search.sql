@@ -125,3 +125,19 @@ SELECT EXISTS (SELECT 1 FROM posts p
                  AND p.post NOT IN (SELECT id FROM post_words_docsize))
     OR EXISTS (SELECT 1 FROM post_words_docsize d LEFT JOIN posts p ON p.post = d.id
                WHERE p.post IS NULL OR d.id > (SELECT upto FROM indexed WHERE source = 'topic'));
+
+-- name: drop_mail_words
+-- Empty the index of mail.
+INSERT INTO mail_words (mail_words) VALUES ('delete-all');
+
+-- name: drop_post_words
+-- Empty the index of posts.
+INSERT INTO post_words (post_words) VALUES ('delete-all');
+
+-- name: drop_spans
+-- Forget the times of all blocks.
+DELETE FROM spans;
+
+-- name: begin_anew
+-- Nothing is indexed.
+UPDATE indexed SET upto = 0, texts = 0, atoms = 0;

@@ -123,10 +123,6 @@ DELETE FROM members WHERE topic = :topic;
 -- How many messages of one sender are in a range.
 SELECT count(*) FROM posts WHERE topic = :topic AND seq > :after AND seq <= :last AND sender = :agent;
 
--- name: has_source
--- Whether the topic came from elsewhere: then it may hold messages of agents that never posted here.
-SELECT source IS NOT NULL FROM topics WHERE topic = :topic;
-
 -- name: add_post
 -- A message is written.
 INSERT INTO posts (tag, topic, seq, sender, kind, reply_to, thread, body, metadata, created_at)
@@ -269,7 +265,7 @@ SELECT topic FROM topics WHERE state = 'importing' AND last_at < :before;
 
 -- name: topics_to_erase
 -- Deleted topics whose messages are still stored.
-SELECT topic FROM topics WHERE state = 'deleted' AND last_seq > 0 LIMIT 1;
+SELECT topic FROM topics INDEXED BY topics_to_erase WHERE state = 'deleted' AND last_seq > 0 LIMIT 1;
 
 -- name: posts_to_erase
 -- Messages of a deleted topic.
@@ -286,7 +282,7 @@ UPDATE topics SET last_seq = 0 WHERE topic = :topic AND state = 'deleted';
 -- name: anything_due
 -- Whether housekeeping has something to do for topics.
 SELECT EXISTS (SELECT 1 FROM hands WHERE lease_until <= :now)
-    OR EXISTS (SELECT 1 FROM topics WHERE state = 'deleted' AND last_seq > 0)
+    OR EXISTS (SELECT 1 FROM topics INDEXED BY topics_to_erase WHERE state = 'deleted' AND last_seq > 0)
     OR EXISTS (SELECT 1 FROM topics WHERE state = 'importing' AND last_at < :before);
 
 -- name: topic_of_post_event

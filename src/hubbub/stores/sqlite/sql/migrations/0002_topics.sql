@@ -47,6 +47,8 @@ CREATE TABLE posts (
 ) STRICT;
 
 CREATE UNIQUE INDEX posts_in_order ON posts (topic, seq);
+-- Counting a member's own messages in a range looks at these only, however long the topic is.
+CREATE INDEX posts_of_sender ON posts (topic, sender, seq);
 CREATE INDEX posts_of_thread ON posts (thread, seq) WHERE thread IS NOT NULL;
 
 CREATE TRIGGER posts_are_immutable BEFORE UPDATE ON posts
