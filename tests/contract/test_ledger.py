@@ -10,7 +10,6 @@ from hubbub.errors import MessageNotFound
 from hubbub.model import EVENTS, LEASE_MS, MAX_DELIVERIES, SESSION_TTL_MS, Actor
 from tests.contract.world import World
 
-
 OTHERS = ("topic", "cursor", "project", "step", "claim", "path", "resource")
 """How the events begin that are not of agents and mail."""
 

@@ -136,14 +136,16 @@ def test_a_bus_of_an_older_format_keeps_all_and_takes_work(tmp_path: Path, older
 
 REFUSED = {
     "two live claims of a step": """
-        INSERT INTO attempts (token, step, number, agent, state, claimed_at, renewed_at, lease_ms, lease_until,
-                              limit_until)
-        SELECT 'other', step, number + 1, agent, state, claimed_at, renewed_at, lease_ms, lease_until, limit_until
+        INSERT INTO attempts (token, step, number, agent, state, claimed_at, renewed_at, lease_ms,
+                              lease_until, limit_until)
+        SELECT 'other', step, number + 1, agent, state, claimed_at, renewed_at, lease_ms,
+               lease_until, limit_until
         FROM attempts WHERE state = 'live'""",
     "two claims with one token": """
-        INSERT INTO attempts (token, step, number, agent, state, claimed_at, renewed_at, lease_ms, lease_until,
-                              limit_until, ended_at)
-        SELECT token, step, number + 1, agent, 'lost', claimed_at, renewed_at, lease_ms, lease_until, limit_until, 1
+        INSERT INTO attempts (token, step, number, agent, state, claimed_at, renewed_at, lease_ms,
+                              lease_until, limit_until, ended_at)
+        SELECT token, step, number + 1, agent, 'lost', claimed_at, renewed_at, lease_ms,
+               lease_until, limit_until, 1
         FROM attempts WHERE state = 'live'""",
     "a claim that lives and has ended": "UPDATE attempts SET ended_at = 1 WHERE state = 'live'",
     "an attempt that ends twice": "UPDATE attempts SET state = 'failed' WHERE state = 'completed'",

@@ -153,7 +153,11 @@ def test_filters_of_project_and_step_go_with_all_others(world: World) -> None:
     ]
     id_ = step_of(world, 2).id
     for wanted, keep in cases:
-        for where, pool in (({"project": "p"}, everything), ({"step": id_}, world.events(step=id_))):
+        both: list[tuple[dict[str, Any], Any]] = [
+            ({"project": "p"}, everything),
+            ({"step": id_}, world.events(step=id_)),
+        ]
+        for where, pool in both:
             expected = [event for event in pool if keep(event)]
             found = world.store.ledger.events(limit=10_000, **where, **wanted)
             assert found == expected, (where, wanted)
@@ -235,7 +239,7 @@ def test_news_are_told_a_part_at_a_time(world: World) -> None:
     planned(world, ada, *"abcdef")
     for _ in range(6):
         did(world, ada)
-    counts = []
+    counts: list[int] = []
     while not counts or counts[-1] or len(_news(world)) < 7:
         counts.append(world.work.tell(limit=4))
         assert len(counts) < 50

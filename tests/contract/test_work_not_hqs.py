@@ -25,6 +25,14 @@ def _seen(live: Claim) -> dict[str, int]:
     return {"attempt": live.attempt.number, "lease_until": live.attempt.lease_until}
 
 
+ENDS: dict[str, Callable[[World, Actor, str], object]] = {
+    "start": lambda world, actor, token: world.work.start(actor, token),
+    "complete": lambda world, actor, token: world.work.complete(actor, token),
+    "fail": lambda world, actor, token: world.work.fail(actor, token, "x"),
+    "release": lambda world, actor, token: world.work.release(actor, token),
+}
+
+
 def test_01_a_claim_is_atomic_across_handles(world: World) -> None:
     """Right there, too, and to be kept: each step goes to one of many who claim at once."""
     actors = world.agents_named(*[f"w{number}" for number in range(5)])
@@ -58,10 +66,7 @@ def test_02_who_was_swept_can_not_end_anothers_claim(world: World, act: str) -> 
     world.clock.advance(CLAIM_MS)
     new = claimed(world, bob, start=True)
     with pytest.raises(ClaimLost, match="bob"):
-        if act == "complete":
-            world.work.complete(ada, old.token, commit="adas")
-        else:
-            world.work.fail(ada, old.token, "broken")
+        ENDS[act](world, ada, old.token)
     step = world.work.complete(bob, new.token, commit="bobs")
     assert (step.agent, step.commit) == ("bob", "bobs")
     assert [event.actor for event in world.events("step_completed", "step_failed")] == ["bob"]
@@ -114,14 +119,6 @@ def test_05_a_zombie_of_the_same_name_renews_nothing(world: World) -> None:
         with pytest.raises(HubbubError):
             renewal()
     assert step_of(world, 2).lease_until == until
-
-
-ENDS: dict[str, Callable[[World, Actor, str], object]] = {
-    "start": lambda world, actor, token: world.work.start(actor, token),
-    "complete": lambda world, actor, token: world.work.complete(actor, token),
-    "fail": lambda world, actor, token: world.work.fail(actor, token, "x"),
-    "release": lambda world, actor, token: world.work.release(actor, token),
-}
 
 
 @pytest.mark.parametrize("end", ENDS)

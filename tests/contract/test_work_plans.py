@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -48,8 +49,8 @@ FULL = StepDraft(
 
 def test_a_project_is_made_with_all_that_was_said_of_it_and_its_steps(world: World) -> None:
     ada = world.agent("ada")
-    said = {"base_commit": "abc", "description": "A site.", "priority": -5, "metadata": {"k": [1]}}
-    project, steps = made(world, ada, draft("one", num=1), "two", FULL, name="Site", **said)
+    said: dict[str, Any] = {"base_commit": "abc", "description": "A site.", "metadata": {"k": [1]}}
+    project, steps = made(world, ada, draft("one", num=1), "two", FULL, name="Site", priority=-5, **said)
     assert project == Project(
         id=project.id,
         name="Site",
@@ -57,6 +58,7 @@ def test_a_project_is_made_with_all_that_was_said_of_it_and_its_steps(world: Wor
         topic=world.topics.get("Site").id,
         created_by="ada",
         created_at=world.store.now(),
+        priority=-5,
         counts=Counts(not_started=3, ready=2),
         **said,
     )
@@ -354,7 +356,8 @@ def test_steps_by_status_and_scope(world: World) -> None:
 def test_what_a_project_says_of_itself_can_be_changed(world: World) -> None:
     ada, bob = world.agents_named("ada", "bob")
     project, _ = made(world, ada, "a", metadata={"a": 1})
-    changes = {"name": "Q", "base_commit": "f00", "description": "d", "priority": 9, "metadata": {"b": 2}}
+    changes: dict[str, Any] = {"name": "Q", "base_commit": "f00", "description": "d", "priority": 9}
+    changes["metadata"] = {"b": 2}
     changed = world.work.update_project(bob, "p", changes)
     assert changed == project._replace(**changes)
     assert world.work.project("q") == changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def test_every_field_of_a_step_can_be_edited(world: World) -> None:
         step = changed
     assert world.work.edit_step(bob, step.id, CHANGES) == step
     assert world.work.step("p/7")[0] == step
-    none = {"metadata": None, "not_before": None, "paths": (), "resources": ()}
+    none: dict[str, Any] = {"metadata": None, "not_before": None, "paths": (), "resources": ()}
     assert world.work.edit_step(bob, step.id, none) == step._replace(**none)
 
 
@@ -310,7 +311,7 @@ def test_a_circle_of_five_hundred_is_found_and_printed_in_order(world: World) ->
     assert circle[0] == circle[-1]
     assert sorted(circle[:-1]) == list(range(1, 501))
     # Each needs the next one.
-    assert all(after == (before - 1 or 500) for before, after in zip(circle, circle[1:], strict=False))
+    assert all(after == (before - 1 or 500) for before, after in pairwise(circle))
     assert "500 steps" in caught.value.message
     assert len(caught.value.message) < 500
 
