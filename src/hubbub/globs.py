@@ -86,7 +86,10 @@ def _parsed(glob: str) -> tuple[tuple[_Part, ...], ...]:
     """The globs without braces that ``glob`` stands for, each as its parts."""
     plain = _expand(glob)
     if len(plain) > CHOICES_MAX:
-        raise InvalidArgument(f"{ascii(glob)[:80]} stands for more than {CHOICES_MAX} globs.")
+        raise InvalidArgument(
+            f"{ascii(glob)[:80]} stands for more than {CHOICES_MAX} globs.",
+            hint="Give several paths instead.",
+        )
     return tuple(tuple(_part(part, glob) for part in each.split("/") if part) for each in plain)
 
 
@@ -143,7 +146,7 @@ def _part(part: str, glob: str) -> _Part:
             end = part.find("]", place + 2)
             if end < 0:
                 raise InvalidArgument(f"{ascii(glob)[:80]} has a [ without its ].", hint=_EXAMPLE)
-            tokens.append(_set(part[place + 1 : end]))
+            tokens.append(_set(part[place + 1 : end], glob))
             place = end
         else:
             tokens.append(letter)
@@ -151,13 +154,17 @@ def _part(part: str, glob: str) -> _Part:
     return tuple(tokens)
 
 
-def _set(text: str) -> _Set:
+def _set(text: str, glob: str) -> _Set:
     others = text[0] in "!^"
     text = text[1:] if others else text
     ranges: list[tuple[str, str]] = []
     place = 0
     while place < len(text):
         if place + 2 < len(text) and text[place + 1] == "-":
+            if text[place] > text[place + 2]:
+                raise InvalidArgument(
+                    f"{ascii(glob)[:80]} has a range that ends before it begins.", hint=_EXAMPLE
+                )
             ranges.append((text[place], text[place + 2]))
             place += 3
         else:
