@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.errors import UnknownAgent
+from hubbub.faces.mcp.claims import leave_behind
 from hubbub.faces.mcp.render import safe_json
-from hubbub.faces.mcp.tools import DESTROYS, FLAG, RETRIABLE, TEXT, Answer, Caller, Tool
+from hubbub.faces.mcp.tools import DESTROYS, FLAG, RETRIABLE, TEXT, Answer, Caller, Member, Tool
 from hubbub.names import ROLES
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict
@@ -21,7 +22,7 @@ def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
     agent, default = member.seat.agent, caller.members.is_default(member)
     text = f"Registered as {agent.name} ({agent.role})."
     if replaced is not None:
-        text += _left_behind(caller, replaced.seat.agent.name)
+        text += _given_back(caller, replaced) + _left_behind(caller, replaced.seat.agent.name)
     if not default:
         text += f" This server also acts for others: pass as_agent={agent.name!r} to act as {agent.name}."
     if member.seat.superseded is not None:
@@ -30,6 +31,15 @@ def register_agent(caller: Caller, given: dict[str, Any]) -> Answer:
     if agent.queued:
         text += f" {agent.queued} messages wait for you."
     return Answer(text, safe_json({**agent_dict(agent), "default": default}))
+
+
+def _given_back(caller: Caller, before: Member) -> str:
+    """The steps that the name that was given up had, which nobody would renew now."""
+    if not before.claims.open_ones():
+        return ""
+    steps = leave_behind(caller.bus, before)
+    again = f"claim_step(step_id={steps[0]!r})" if steps else ""
+    return f" Its claims were given back: {', '.join(steps)}; take them again: {again}." if steps else ""
 
 
 def _left_behind(caller: Caller, name: str) -> str:

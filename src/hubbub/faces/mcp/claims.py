@@ -51,6 +51,11 @@ def _of_step(caller: Caller, name: str) -> str:
     token = kept.token_of(name)
     if token is not None:
         return token
+    if name.isascii() and name.isdigit():
+        # A number alone can only mean a step that the agent has.
+        held = [claim.token for claim in adopt(caller) if str(claim.step.num) == name]
+        if len(held) == 1:
+            return held[0]
     step, attempts = caller.bus.work.step(name)
     token = kept.token_of(step.id)
     if token is not None:
@@ -96,6 +101,18 @@ def _not_held(step: Step, attempts: tuple[Attempt, ...], agent: str) -> HubbubEr
         )
     hint = f"Take it first: claim_step(step_id={step.id!r})" if step.status == "not_started" else None
     return ClaimNotFound(f"You have no claim on {named}.{now_with}", hint=hint)
+
+
+def leave_behind(bus: Bus, member: Member) -> list[str]:
+    """Give back what a name holds that the connection gave up; the ids of the steps."""
+    actor, left = bus.agents.attach(member.seat.agent.name), []
+    for token, step in member.claims.open_ones():
+        try:
+            bus.work.release(actor, token)
+        except HubbubError:
+            continue
+        left.append(step)
+    return left
 
 
 def give_back(bus: Bus, member: Member, tokens: tuple[str, ...]) -> None:

@@ -48,12 +48,13 @@ class KeptClaims:
         with self._lock:
             return next((token for token, each in reversed(self._steps.items()) if each == step), None)
 
-    def open_but(self, token: str) -> list[str]:
-        """The ids of the steps of all claims that are not ended, but this one."""
+    def open_ones(self) -> list[tuple[str, str]]:
+        """The claims that are not ended: the token and the id of the step of each."""
         with self._lock:
-            return [step for each, step in self._steps.items() if each in self._open and each != token]
+            return [(token, step) for token, step in self._steps.items() if token in self._open]
 
     def lost(self, live: Iterable[str]) -> str | None:
         """The token of a claim that ended without the member, if ``live`` are those that did not."""
         with self._lock:
-            return next((token for token in self._steps if token in self._open - set(live)), None)
+            gone = self._open - set(live)
+            return next((token for token in self._steps if token in gone), None)

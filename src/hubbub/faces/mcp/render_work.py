@@ -177,7 +177,9 @@ def attempt_line(attempt: Attempt, now: int) -> str:
 
 def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str]) -> str:
     """Nothing to claim: why, how things stand, and what to do."""
-    lines = [f"Nothing to claim{f' within {waited:g} s' if waited else ''} ({nothing.reason})."]
+    # What waiting can't change is answered at once.
+    in_vain = waited and nothing.reason not in ("no_such_project", "all_done")
+    lines = [f"Nothing to claim{f' within {waited:g} s' if in_vain else ''} ({nothing.reason})."]
     lines[0] += f" {safe_line(nothing.says)}"
     lines.append(f"{counts_text(nothing.counts)}.")
     if nothing.blocked_by:

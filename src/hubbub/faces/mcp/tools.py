@@ -112,7 +112,7 @@ FLAG = {"type": "boolean"}
 _INSTEAD = {"agent_id": "Who acts is the name of this session; another one of this server is as_agent. "}
 """What to give instead of arguments that other systems know."""
 
-_NUMBERS_TOO = ("start", "step_id", "commit_hash", "base_commit")
+_NUMBERS_TOO = ("start", "step_id", "instead_of", "commit_hash", "base_commit")
 """Texts that may look like a number, and are then written as one."""
 
 

@@ -60,7 +60,8 @@ def _claiming(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     kept = caller.member.claims
     kept.keep(found.token, found.step.id)
     try:
-        answer = _claim(caller, found, kept.open_but(found.token))
+        others = [step for token, step in kept.open_ones() if token != found.token]
+        answer = _claim(caller, found, others)
     except BaseException:
         if not found.repeated:
             kept.forget(found.token)

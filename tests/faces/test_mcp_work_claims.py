@@ -1,0 +1,292 @@
+"""Whose a claim is when calls are cancelled, answers are lost, servers die and leases run out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hubbub
+from hubbub.bus import Bus
+from hubbub.clock import ManualClock, SystemClock
+from hubbub.model_work import CLAIM_MS, Attempt, Step
+from hubbub.stores import open_store
+from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
+
+
+class Desk:
+    """Who plans, beside the servers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.bus = hubbub.connect(url)
+        self.bus.agents.register("planner")
+        self.actor = self.bus.agents.attach("planner")
+        self.bus.work.create_project(self.actor, "p")
+
+    def add(self, **step: Any) -> str:
+        """One more step; its id."""
+        return self.bus.work.add_steps(self.actor, "p", [{"title": "t", **step}])[0].id
+
+    def step(self, id_: str) -> tuple[Step, tuple[Attempt, ...]]:
+        return self.bus.work.step(id_)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not holds():
+            assert time.monotonic() < deadline
+
+    def until_given_back(self, id_: str) -> None:
+        self.until(lambda: self.step(id_)[0].status == "not_started")
+        assert self.step(id_)[1][0].state == "released"
+
+    def run_out(self, id_: str) -> None:
+        """Let the step's lease run out, for whoever looks with a clock that is ahead."""
+        clock = ManualClock(SystemClock().now() + 2 * CLAIM_MS)
+        with Bus(open_store(self.url, clock=clock)) as later:
+            assert later.work.step(id_)[1][0].state == "lost"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(bus_at(tmp_path))
+    yield desk
+    desk.bus.close()
+
+
+@pytest.fixture
+def bob(desk: Desk) -> Iterator[RawServer]:
+    with RawServer(desk.url, "bob") as server:
+        yield server
+
+
+def refusal(server: RawServer, tool: str, **given: Any) -> tuple[str, str]:
+    """The code and the text of a call that must fail."""
+    request = server.call(tool, **given)
+    server.send(request)
+    result = server.answer_to(request)["result"]
+    assert result["isError"], result
+    return result["structuredContent"]["error"]["code"], result["content"][0]["text"]
+
+
+def test_a_cancelled_wait_ends_at_once_and_takes_nothing(desk: Desk, bob: RawServer) -> None:
+    waiting = bob.call("claim_step", wait_seconds=40)
+    bob.send(waiting)
+    assert bob.quiet()
+    bob.cancel(waiting)
+    bob.use("list_agents")  # reads on: the cancelled call is never answered
+    step = desk.add()
+    assert bob.quiet()
+    found, attempts = desk.step(step)
+    # It may have looked once more before it saw that it was cancelled.
+    assert (found.status, [attempt.state for attempt in attempts] in ([], ["released"])) == (
+        "not_started",
+        True,
+    )
+    assert bob.use("claim_step")["step_id"] == step
+
+
+def test_a_cancellation_after_the_answer_gives_the_step_back(desk: Desk, bob: RawServer) -> None:
+    for _ in range(10):
+        step = desk.add()
+        claim = bob.call("claim_step")
+        bob.send(claim)
+        bob.answer_to(claim)
+        bob.cancel(claim)
+        desk.until_given_back(step)
+        assert bob.use("claim_step")["step_id"] == step
+        bob.use("complete_step")
+
+
+def test_a_cancellation_after_the_next_call_comes_too_late(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    claim = bob.call("claim_step")
+    bob.send(claim)
+    bob.answer_to(claim)
+    bob.use("start_step")
+    bob.cancel(claim)
+    bob.use("list_agents")
+    assert desk.step(step)[0].status == "in_progress"
+    assert bob.use("complete_step")["step"]["status"] == "completed"
+
+
+def test_a_cancelled_call_that_was_given_an_earlier_claim_leaves_it(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    first = bob.use("claim_step", idempotency_key="k")
+    again = bob.call("claim_step", idempotency_key="k")
+    bob.send(again)
+    answer = bob.answer_to(again)["result"]["structuredContent"]
+    assert (answer["claim_token"], answer["repeated"]) == (first["claim_token"], True)
+    bob.cancel(again)
+    bob.use("list_agents")
+    assert desk.step(step)[0].status == "claimed"
+
+
+def test_a_cancelled_claim_is_a_new_request_under_its_old_key(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    claim = bob.call("claim_step", idempotency_key="k")
+    bob.send(claim)
+    bob.answer_to(claim)
+    bob.cancel(claim)
+    desk.until_given_back(step)
+    again = bob.use("claim_step", idempotency_key="k")
+    assert (again["step_id"], again["attempt"]["number"], "repeated" in again) == (step, 2, False)
+
+
+def test_a_cancellation_while_the_answer_is_written_gives_back(desk: Desk, bob: RawServer) -> None:
+    """The pipe is full in the middle of the answers when the cancellation comes."""
+    desk.bus.work.create_project(desk.actor, "long", [{"title": "t", "instructions": "p" * 39_000}])
+    desk.bus.work.update_project(desk.actor, "long", state="paused")
+    looking = [bob.call("get_step", step_id="long/1") for _ in range(4)]
+    bob.send(*looking)  # their answers fill the pipe, which nobody reads
+    step = desk.add()
+    claim = bob.call("claim_step")
+    bob.send(claim)
+    desk.until(lambda: desk.step(step)[0].status == "claimed")
+    bob.cancel(claim)
+    bob.read_answers(looking)
+    desk.until_given_back(step)
+
+
+def test_a_claim_whose_answer_nobody_reads_is_given_back(desk: Desk, bob: RawServer) -> None:
+    bob.send(bob.call("claim_step", wait_seconds=40))
+    assert bob.quiet()
+    assert bob.process.stdout is not None
+    bob.process.stdout.close()
+    step = desk.add()
+    desk.until(lambda: len(desk.step(step)[1]) == 1)
+    desk.until_given_back(step)
+    assert bob.end() == 0
+
+
+def test_a_client_that_vanishes_while_it_waits_takes_nothing(desk: Desk, bob: RawServer) -> None:
+    bob.send(bob.call("claim_step", wait_seconds=40))
+    assert bob.quiet()
+    assert bob.end() == 0
+    assert desk.step(desk.add())[1] == ()
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asks", "just goes on"])
+def test_a_killed_server_leaves_its_claim_to_the_next_one(desk: Desk, asks: bool) -> None:
+    step = desk.add(instructions="All of it.")
+    with RawServer(desk.url, "bob") as first:
+        claim = first.use("claim_step")
+        first.use("start_step", branch="bob/t", worktree="/w/t")
+        first.use("heartbeat", notes="up to here")
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(DEADLINE)
+    with RawServer(desk.url, "bob") as second:
+        if asks:
+            (found,) = second.use("claim_step", mine=True)["claims"]
+            assert (found["step_id"], found["claim_token"]) == (step, claim["claim_token"])
+            assert found["step"]["instructions"] == "All of it."
+            assert (found["attempt"]["branch"], found["attempt"]["notes"]) == ("bob/t", "up to here")
+        done = second.use("complete_step", commit_hash="c")
+        assert (done["step"]["id"], done["step"]["status"]) == (step, "completed")
+    assert len(desk.step(step)[1]) == 1
+
+
+def test_the_server_renews_what_it_was_given(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    bob.use("claim_step")
+    before = desk.step(step)[0].lease_until
+    assert before is not None
+    desk.until(lambda: (desk.step(step)[0].lease_until or 0) > before)  # its heart beats
+
+
+def test_a_claim_that_ran_out_says_when_and_who_has_it(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    bob.use("claim_step", start=True)
+    desk.run_out(step)
+    with RawServer(desk.url, "carol") as carol:
+        assert carol.use("claim_step")["step_id"] == step
+        code, text = refusal(bob, "complete_step", step_id=step, commit_hash="late")
+        assert code == "CLAIM_LOST"
+        assert "Your claim on step 1 of p (attempt 1) ran out at 20" in text
+        assert "carol has had it since 20" in text
+        assert "Stop working on this step and do not push" in text
+        # Told again, from what the bus knows of the attempt.
+        code, text = refusal(bob, "heartbeat", step_id=step)
+        assert (code, "attempt 1, ran out at" in text, "carol has it now" in text) == (
+            "CLAIM_LOST",
+            True,
+            True,
+        )
+        assert carol.use("complete_step")["step"]["agent"] == "carol"
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("start_step", {}),
+        ("heartbeat", {"notes": "n"}),
+        ("complete_step", {}),
+        ("fail_step", {"reason": "r"}),
+        ("release_step", {}),
+    ],
+)
+def test_a_lost_claim_can_change_nothing(
+    desk: Desk, bob: RawServer, tool: str, given: dict[str, Any]
+) -> None:
+    step = desk.add()
+    bob.use("claim_step")
+    desk.bus.work.cancel_step(desk.actor, step, reason="not needed")
+    before = desk.step(step)
+    # A call that names no step is told of the loss, too, before it is taken to mean another claim.
+    other = desk.add()
+    bob.use("claim_step")
+    code, text = refusal(bob, tool, **given)
+    assert (code, "was cancelled at" in text) == ("CLAIM_LOST", True)
+    assert desk.step(step) == before
+    assert desk.step(other)[0].status == "claimed"
+    assert refusal(bob, tool, step_id=step, **given)[0] == "CLAIM_LOST"
+    bob.use(tool, **given)
+    assert desk.step(other)[1][0].state != "live" or tool in ("start_step", "heartbeat")
+
+
+def test_after_a_loss_the_next_claim_on_the_same_step_counts(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    old = bob.use("claim_step")
+    desk.run_out(step)
+    new = bob.use("claim_step")
+    assert (new["step_id"], new["attempt"]["number"]) == (step, 2)
+    assert refusal(bob, "complete_step", claim_token=old["claim_token"])[0] == "CLAIM_LOST"
+    assert bob.use("complete_step", step_id=step)["step"]["status"] == "completed"
+
+
+def test_a_claim_that_another_process_of_the_agent_took_is_found(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    bob.use("claim_step")
+    desk.run_out(step)
+    shell = desk.bus.agents.attach("bob")
+    assert desk.bus.work.claim(shell, step=step)
+    assert refusal(bob, "complete_step", step_id=step)[0] == "CLAIM_LOST"  # it was not told of that yet
+    assert bob.use("complete_step", step_id=step)["step"]["status"] == "completed"
+
+
+def test_a_stale_claim_is_seen_and_taken_back_only_when_it_ran_out(desk: Desk, bob: RawServer) -> None:
+    step = desk.add()
+    bob.use("claim_step")
+    with RawServer(desk.url, "carol") as carol:
+        code, text = refusal(carol, "recover_step", step_id=step)
+        assert (code, "bob holds step 1" in text) == ("CLAIM_LIVE", True)
+        assert carol.use("detect_stale_work")["stale"] == []
+        desk.run_out(step)
+        assert carol.use("recover_step", step_id=step)["step"]["status"] == "not_started"
+
+
+def test_another_name_gives_back_what_the_made_up_one_had(desk: Desk) -> None:
+    step = desk.add()
+    with RawServer(desk.url) as server:
+        server.use("claim_step")
+        request = server.call("register_agent", name="zoe")
+        server.send(request)
+        text = server.answer_to(request)["result"]["content"][0]["text"]
+        assert f"Its claims were given back: {step}" in text
+        assert desk.step(step)[0].status == "not_started"
+        again = server.use("claim_step", step_id=step)
+        assert again["attempt"]["agent"] == "zoe"
