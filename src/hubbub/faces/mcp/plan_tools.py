@@ -132,6 +132,8 @@ def _checked(number: int, item: Any) -> dict[str, Any]:
         planning.ALIASES.get(str(name), str(name)): item[name] for name in item if item[name] is not None
     }
     rest = {name: value for name, value in fields.items() if name not in ("step_id", "cancel", "needs")}
+    if len(fields) == 1:
+        raise InvalidArgument(f"Change {number} says nothing to change.", hint="Give cancel, or new values.")
     if fields.get("cancel") and (rest or "needs" in fields):
         raise InvalidArgument(f"Change {number}: cancel goes alone.")
     try:
