@@ -371,7 +371,7 @@ def _doctor(parser: Parser) -> None:
 def _mcp(parser: Parser) -> None:
     add = parser.add_argument
     add("--agent", dest="as_agent", type=filled, metavar="NAME", help="the same as --as")
-    add("--tools", default="", metavar="SETS", help="which toolsets to offer: mail, topics (both)")
+    add("--tools", default="", metavar="SETS", help="which toolsets to offer: mail, topics, work (all)")
     add(
         "--era",
         default="auto",
