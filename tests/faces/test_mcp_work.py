@@ -166,8 +166,10 @@ def test_nothing_says_why_and_what_to_do(era: str, tmp_path: Path) -> None:
         await use(alice, "fail_step", reason="no", final=True)
         reason, text = await why(project="q")
         assert (reason, "recover_step(step_id=..., retry=true)" in text) == ("blocked_by_failed", True)
-        await use(bob, "recover_step", step_id="q/2", retry=True, note="again")
-        await use(bob, "claim_step", project="q")
+        await use(bob, "recover_step", step_id="q/2", retry=True, note="with more memory")
+        again = await use(bob, "claim_step", project="q")
+        assert again["retry_note"] == "with more memory"
+        assert 'brought back with the note: "with more memory"' in await text_of(bob, "claim_step", mine=True)
         await use(bob, "complete_step")
         assert (await why(project="q", wait_seconds=45))[0] == "all_done"
 
@@ -408,6 +410,9 @@ def test_lists_come_in_pages(era: str, tmp_path: Path) -> None:
         events = (await use(alice, "get_agent_events", project="big", after=0, limit=3))["events"]
         more = await use(alice, "get_agent_events", project="big", after=events[-1]["seq"], limit=3)
         assert events[0]["event"] == "project_created"
+        await use(alice, "send_message", to="alice", body="not for all to see")
+        seen = {event["event"] for event in (await use(alice, "get_agent_events"))["events"]}
+        assert seen == {"step_added", "project_created"}
         assert more["events"][0]["seq"] > events[-1]["seq"]
 
     over_client(bus_at(tmp_path), era, ["alice"], play)

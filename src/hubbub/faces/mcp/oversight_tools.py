@@ -14,7 +14,7 @@ from hubbub.faces.mcp.plan_tools import AS_AGENT, LISTED, LISTED_MAX
 from hubbub.faces.mcp.render import quoted, safe_json
 from hubbub.faces.mcp.render_topics import counted
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
-from hubbub.model import Event
+from hubbub.model import EVENTS, Event
 from hubbub.model_work import DONE, Metrics
 from hubbub.text import safe_line
 from hubbub.wire import event_dict
@@ -23,6 +23,10 @@ from hubbub.wire_work import metrics_dict, stale_dict, step_dict
 STALE_MINUTES = 15
 GROUPS_SHOWN = 30
 """Scopes or agents in one answer."""
+_KINDS = tuple(
+    name for name in EVENTS if name.startswith(("project_", "step_", "claim_", "path_", "resource_"))
+)
+"""Whom an agent writes to is not for everybody to read."""
 DETAIL_SHOWN = 300
 """Characters of an event's detail in one answer."""
 
@@ -98,7 +102,7 @@ def _metrics_text(metrics: Metrics) -> str:
 
 
 def get_agent_events(caller: Caller, given: dict[str, Any]) -> Answer:
-    """The ledger: what happened, the newest last."""
+    """What happened to work, the newest last."""
     forward = "after" in given
     limit = checking.number(given.get("limit", LISTED), "limit", 1, LISTED_MAX)
     step = given.get("step_id")
@@ -108,6 +112,7 @@ def get_agent_events(caller: Caller, given: dict[str, Any]) -> Answer:
         step=step,
         after=checking.number(given.get("after", 0), "after", 0, 2**63 - 1),
         limit=limit,
+        kinds=_KINDS,
         newest=not forward,
     )
     now = caller.bus.store.now()
@@ -169,7 +174,7 @@ OVERSIGHT_TOOLS = (
     ),
     Tool(
         "get_agent_events",
-        "What happened, of an agent, project or step.",
+        "What happened to the work of an agent, a project or a step.",
         {
             "agent": TEXT,
             "project": TEXT,

@@ -53,7 +53,7 @@ def add_steps(caller: Caller, given: dict[str, Any]) -> Answer:
 def _made(caller: Caller, project: Project, steps: tuple[Step, ...], head: str) -> Answer:
     """Steps that are new, with their ids; of very many the first."""
     now, shown = caller.bus.store.now(), steps[:LISTED_MAX]
-    lines = [f"{head}: {counted(len(steps), 'new step')}. {render.counts_text(project.counts)} in all."]
+    lines = [f"{head}: {counted(len(steps), 'new step')}. In all {render.counts_text(project.counts)}."]
     lines += [render.step_line(step, now) for step in shown]
     data: dict[str, Any] = {"project": _project(project), "steps": [_listed(step) for step in shown]}
     if len(steps) > len(shown):
@@ -74,6 +74,7 @@ def get_project(caller: Caller, given: dict[str, Any]) -> Answer:
     if project.description:
         mark = fence_for([project.description])
         lines += long_texts.fenced("description", project.description, mark, "", 0, BODY_SHARE // 2)
+    lines += render.metadata_lines(project.metadata)
     lines += [render.step_line(step, now) for step in steps]
     if more is not None:
         data["next_after"] = more

@@ -98,6 +98,8 @@ def claim_text(claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, o
     lines += texts.lines(data["step"])
     lines += _needs_lines(data, texts)
     lines += _earlier_lines(claim, data, texts, now)
+    if "retry_note" in data:
+        lines.append(f"It was brought back with the note: {quoted(data['retry_note'])}")
     lines += texts.lines(data["attempt"])
     if texts.any:
         lines.append(EARLIER_NOTE)
@@ -121,9 +123,14 @@ def _facts(step: Step, data: dict[str, Any]) -> list[str]:
         if data.get(key):
             more = f" and more, {data[f'{key}_total']} in all" if f"{key}_total" in data else ""
             lines.append(f"{key}: {', '.join(map(quoted, data[key]))}{more}")
-    if step.metadata:
-        lines.append(f"metadata: {safe_line(json.dumps(step.metadata, ensure_ascii=False), LINE_WIDTH)}")
-    return lines
+    return lines + metadata_lines(step.metadata)
+
+
+def metadata_lines(metadata: dict[str, Any] | None) -> list[str]:
+    """Metadata as a line of JSON, if there is any."""
+    return (
+        [f"metadata: {safe_line(json.dumps(metadata, ensure_ascii=False), LINE_WIDTH)}"] if metadata else []
+    )
 
 
 def _needs_lines(data: dict[str, Any], texts: LongTexts) -> list[str]:

@@ -80,11 +80,24 @@ def _claim(caller: Caller, claim: Claim, others: list[str]) -> Answer:
         shorten(holder, "paths", "resources", "files_modified")
     for key in ("notes", "result", "files_modified"):
         data["step"].pop(key, None)  # the attempt's own
+    note = _note(caller, claim)
+    if note:
+        data["retry_note"] = note
     if others:
         data["also_yours"] = others
     texts = long_texts.of_claim(claim, data)
     text = render.claim_text(claim, data, texts, caller.bus.store.now(), others)
     return Answer(text, safe_json(data))
+
+
+def _note(caller: Caller, claim: Claim) -> str:
+    """What was said to whoever tries next, by the last who brought the step back since its last attempt."""
+    if not claim.earlier:
+        return ""
+    kinds = ("step_retried", "step_claimed")
+    events = caller.bus.events.events(step=claim.step.id, kinds=kinds, newest=True, limit=2)
+    before = [event for event in events if event.event == "step_retried"]
+    return str((before[-1].detail or {}).get("note", "")) if before else ""
 
 
 def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
