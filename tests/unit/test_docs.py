@@ -97,9 +97,11 @@ def _simple_commands(page: Path) -> list[list[str]]:
 def _of_the_command(words: list[str]) -> tuple[str, list[str]]:
     """The name of a command, of one word or two, and its arguments."""
     before, name, after = main._split(words)
-    if name in catalogue.FAMILIES and after:
-        return f"{name} {after[0]}", before + after[1:]
-    return catalogue.FAMILIES.get(name, name), before + after
+    if name not in catalogue.FAMILIES:
+        return name, before + after
+    more, action, rest = main._split(after)
+    name, taken = catalogue.resolve(name, action)
+    return name, before + (more + rest if taken else after)
 
 
 def test_every_command_in_the_pages_is_one_that_the_command_line_takes() -> None:

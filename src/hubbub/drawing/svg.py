@@ -19,6 +19,7 @@ STEPS_MAX = 2000
 """Above this many it has a box for each wave instead of one for each step."""
 
 EDGES_MAX = 20_000
+WAVES_IN_ROW = 10
 
 WIDTH, HEIGHT = 200, 46
 GAP_X, GAP_Y = 64, 16
@@ -67,7 +68,8 @@ def as_svg(graph: Graph) -> str:
     """The picture: waves from left to right, a box for each step, a curve from what is needed to what needs
     it; thick on the longest chain of open steps."""
     if len(graph.nodes) > STEPS_MAX:
-        return _picture(graph, 1 + len(graph.waves), 1, _wave_boxes(graph))
+        rows = -(-len(graph.waves) // WAVES_IN_ROW)
+        return _picture(graph, min(len(graph.waves), WAVES_IN_ROW), rows, _wave_boxes(graph))
     places = _places(graph)
     return _picture(graph, len(graph.waves), max(map(len, graph.waves), default=1), _boxes(graph, places))
 
@@ -133,7 +135,7 @@ def _box(node: Node, corner: tuple[int, int], on_chain: bool) -> Iterator[str]:
 def _wave_boxes(graph: Graph) -> Iterator[str]:
     by_num = graph.by_num
     for column, wave in enumerate(graph.waves):
-        left, top = _corner((column, 0))
+        left, top = _corner((column % WAVES_IN_ROW, column // WAVES_IN_ROW))
         counts = Counter("ready" if by_num[num].ready else by_num[num].status for num in wave)
         kind = "merged" if all(not by_num[num].open for num in wave) else "not_started"
         told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in counts.most_common())

@@ -108,7 +108,15 @@ def _says(node: Node) -> str:
 def _waves(graph: Graph, styled: Callable[[str, str], str]) -> Iterator[str]:
     """A line for each wave: too many steps to list."""
     by_num = graph.by_num
-    for index, wave in enumerate(graph.waves[:WAVES_SHOWN], 1):
+    closed = 0
+    while closed < len(graph.waves) and not any(by_num[num].open for num in graph.waves[closed]):
+        closed += 1
+    if closed:
+        count = sum(map(len, graph.waves[:closed]))
+        which = "Wave 1" if closed == 1 else f"Waves 1 to {closed}"
+        yield f"{which}: {_plural(count, 'step')}, nothing left to do"
+    shown = graph.waves[closed : closed + WAVES_SHOWN]
+    for index, wave in enumerate(shown, closed + 1):
         nodes = [by_num[num] for num in wave]
         counts = Counter("ready" if node.ready else node.status for node in nodes)
         told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in counts.most_common())
@@ -120,9 +128,9 @@ def _waves(graph: Graph, styled: Callable[[str, str], str]) -> Iterator[str]:
         ):
             if chosen:
                 yield f"  {styled(title, style)}: {_numbers(chosen)}"
-    if len(graph.waves) > WAVES_SHOWN:
-        rest = sum(map(len, graph.waves[WAVES_SHOWN:]))
-        yield f"and {len(graph.waves) - WAVES_SHOWN} more waves with {_plural(rest, 'step')}"
+    rest = graph.waves[closed + WAVES_SHOWN :]
+    if rest:
+        yield f"and {_plural(len(rest), 'more wave')} with {_plural(sum(map(len, rest)), 'step')}"
 
 
 def _in_the_way(graph: Graph, styled: Callable[[str, str], str]) -> Iterator[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubbub.errors_work import StepNotFound
 from hubbub.faces.cli.failures import NoClaim, UsageError
+from hubbub.model_work import LIVE
 from hubbub.text import safe_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hubbub.faces.cli.context import Context
     from hubbub.model import Actor
-    from hubbub.model_work import Claim
+    from hubbub.model_work import Claim, Step
 
 LISTED = 10
+PAGE = 1000
 
 
 def token(context: Context, actor: Actor) -> str:
@@ -59,6 +63,32 @@ def _of_step(context: Context, held: tuple[Claim, ...]) -> tuple[Claim, ...]:
         error.hint = "The steps that you hold: hubbub step mine"
         raise
     return tuple(claim for claim in held if claim.step.id == id_)
+
+
+def held(context: Context) -> dict[str, list[Step]]:
+    """The steps that agents hold now, by their names."""
+    found: dict[str, list[Step]] = {}
+    after: str | None = None
+    while True:
+        steps, after = context.bus.work.steps(statuses=LIVE, after=after, limit=PAGE)
+        for step in steps:
+            found.setdefault(step.agent or "", []).append(step)
+        if after is None:
+            return found
+
+
+def labels(context: Context, steps: Iterable[Step]) -> list[str]:
+    """How each of ``steps`` is named: ``parser/3``."""
+    projects: dict[str, str] = {}
+    for step in steps:
+        if step.project not in projects:
+            projects[step.project] = safe_line(context.bus.work.project(step.project).name)
+    return [f"{projects[step.project]}/{step.num}" for step in steps]
+
+
+def held_dict(step: Step, name: str) -> dict[str, Any]:
+    """What a list of agents says of a step that one holds."""
+    return {"step": name, "step_id": step.id, "title": step.title, "status": step.status}
 
 
 def _named(claim: Claim) -> str:

@@ -21,18 +21,27 @@ TOPICS_AFTER = "--topic"
 TOPIC_COMMANDS = ("sync", "watch", "export", "topic")
 """Commands whose arguments are topics' names; of ``topic``, after its action."""
 
-TOPICS_MAX = 1000
-"""How many topics are offered: the last active ones."""
+PROJECTS_AFTER = "--project"
+"""The option whose value is a project's name."""
+
+NOT_PROJECTS = ("project create", "project import", "project list")
+"""Commands of ``project`` whose arguments are no projects' names."""
+
+PROJECT_COMMANDS = ("step add", "step list", "step claim", "step graph")
+"""Other commands whose first argument is a project's name."""
+
+OFFERED_MAX = 1000
+"""How many topics or projects are offered: the last active topics, the foremost projects."""
 
 _BASH = """\
 # Completion of hubbub for bash. Load it with: eval "$(hubbub completion bash)"
-# A topic's name may hold any printable letter: nothing of it is ever expanded.
-_hubbub_topics() {
+# A name of a topic or project may hold any printable letter: nothing of it is ever expanded.
+_hubbub_named() {
     local name quoted
     while IFS= read -r name; do
         printf -v quoted %q "$name"
-        [[ $name == "$1"* || $quoted == "$1"* ]] && COMPREPLY+=("$quoted")
-    done < <(hubbub complete-topics ${2:+--bus "$2"} 2>/dev/null)
+        [[ $name == "$2"* || $quoted == "$2"* ]] && COMPREPLY+=("$quoted")
+    done < <(hubbub "complete-$1" ${3:+--bus "$3"} 2>/dev/null)
 }
 _hubbub() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= bus= i words
@@ -43,13 +52,13 @@ _hubbub() {
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=${COMP_WORDS[i]}
-                elif [[ $command == topic ]]; then command="topic ${COMP_WORDS[i]}"
+                elif [[ "|@PAIRS@|" == *"|$command ${COMP_WORDS[i]}|"* ]]; then command+=" ${COMP_WORDS[i]}"
                 fi ;;
         esac
     done
     COMPREPLY=()
     case "$command $prev" in
-        "topic join --from") COMPREPLY=($(compgen -W "start latest" -- "$cur")); return ;;
+@OWN_VALUES@
         "watch --mail") prev=--agent ;;
     esac
     case " @NAMES_AFTER@ " in *" $prev "*)
@@ -57,7 +66,8 @@ _hubbub() {
         return ;;
     esac
     case $prev in
-        @TOPICS_AFTER@) _hubbub_topics "$cur" "$bus"; return ;;
+        @TOPICS_AFTER@) _hubbub_named topics "$cur" "$bus"; return ;;
+        @PROJECTS_AFTER@) _hubbub_named projects "$cur" "$bus"; return ;;
 @VALUES@
     esac
     if [[ $cur == -* || -z $command ]]; then
@@ -71,8 +81,9 @@ _hubbub() {
         @NAME_COMMANDS@)
             words=$(hubbub complete-names ${bus:+--bus "$bus"} 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$cur")) ;;
-        topic) COMPREPLY=($(compgen -W "@ACTIONS@" -- "$cur")) ;;
-        @TOPIC_COMMANDS@) _hubbub_topics "$cur" "$bus" ;;
+@ACTIONS@
+        @TOPIC_COMMANDS@) _hubbub_named topics "$cur" "$bus" ;;
+        @PROJECT_COMMANDS@) _hubbub_named projects "$cur" "$bus" ;;
         dead) COMPREPLY=($(compgen -W "list show retry purge" -- "$cur")) ;;
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;;
     esac
@@ -113,10 +124,23 @@ def complete_topics(context: Context) -> int:
     from hubbub.errors import HubbubError
 
     try:
-        page = context.bus.topics.list(state="all", limit=TOPICS_MAX)
+        page = context.bus.topics.list(state="all", limit=OFFERED_MAX)
     except HubbubError:
         return 0
     names = list(dict.fromkeys(topic.name for topic in page.topics))
+    context.show({"names": names}, *map(safe_line, names))
+    return 0
+
+
+def complete_projects(context: Context) -> int:
+    """Print the projects' names, one a line, the foremost first; quick and silent as the others."""
+    from hubbub.errors import HubbubError
+
+    try:
+        projects, _ = context.bus.work.projects(limit=OFFERED_MAX)
+    except HubbubError:
+        return 0
+    names = [project.name for project in projects]
     context.show({"names": names}, *map(safe_line, names))
     return 0
 
@@ -138,6 +162,7 @@ def _options() -> dict[str, list[tuple[tuple[str, ...], str]]]:
 
 def _values() -> dict[str, tuple[str, ...]]:
     from hubbub.model import EVENTS
+    from hubbub.model_work import FAILURES, STATUSES
     from hubbub.names import KINDS, PRIORITIES, ROLES
 
     return {
@@ -148,7 +173,26 @@ def _values() -> dict[str, tuple[str, ...]]:
         "--state": ("open", "closed", "all"),
         "--mode": ("auto", "words", "meaning", "hybrid"),
         "--format": ("markdown", "jsonl"),
+        "--status": STATUSES,
+        "--class": FAILURES,
     }
+
+
+def _own_values() -> dict[tuple[str, str], tuple[str, ...]]:
+    """The values of options that are others for one command than for the rest."""
+    from hubbub.model_work import PROJECT_STATES
+
+    return {
+        ("topic join", "--from"): ("start", "latest"),
+        ("project list", "--state"): PROJECT_STATES,
+        ("project export", "--format"): ("json", "yaml"),
+        ("step graph", "--format"): ("text", "mermaid", "svg"),
+    }
+
+
+def _numbers() -> tuple[str, ...]:
+    """Commands whose ``--priority`` is a number, not a word."""
+    return ("project create", "project edit", "step add", "step edit")
 
 
 _SHORT = {"--kind": "-k", "--priority": "-p"}
@@ -162,7 +206,7 @@ def _first_words() -> list[str]:
 
 
 def _bash() -> str:
-    from hubbub.faces.cli.catalogue import family
+    from hubbub.faces.cli.catalogue import COMMANDS, FAMILIES, family
 
     options = _options()
     at_first = [*_first_words(), "--bus", "--as", "--json", "--no-color", "--help", "--version"]
@@ -170,7 +214,16 @@ def _bash() -> str:
     for name, found in options.items():
         spelled = [spelling for spellings, _ in found for spelling in spellings]
         cases.append(f'            "{name}") words="{" ".join(spelled)}" ;;')
-    cases.append(f'            topic) words="{" ".join(family("topic"))} --help" ;;')
+    cases += [
+        f'            {word}) words="{" ".join(family(word))} --help" ;;'
+        for word in FAMILIES
+        if word not in COMMANDS
+    ]
+    actions = [
+        f'        {word}) COMPREPLY=($(compgen -W "{" ".join(family(word))}" -- "$cur")) ;;'
+        for word in FAMILIES
+    ]
+    pairs = [name for name in COMMANDS if " " in name]
     values = [
         f"        {option}{'|' + _SHORT[option] if option in _SHORT else ''}) "
         f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); return ;;'
@@ -183,8 +236,28 @@ def _bash() -> str:
         .replace("@NAME_COMMANDS@", NAME_COMMANDS)
         .replace("@TOPICS_AFTER@", TOPICS_AFTER)
         .replace("@TOPIC_COMMANDS@", "|".join(['"topic "*', *TOPIC_COMMANDS[:-1]]))
-        .replace("@ACTIONS@", " ".join(family("topic")))
+        .replace("@PROJECTS_AFTER@", PROJECTS_AFTER)
+        .replace("@PROJECT_COMMANDS@", "|".join(f'"{name}"' for name in _project_commands()))
+        .replace("@OWN_VALUES@", "\n".join(_own_cases()))
+        .replace("@PAIRS@", "|".join(pairs))
+        .replace("@ACTIONS@", "\n".join(actions))
     )
+
+
+def _own_cases() -> list[str]:
+    cases = [
+        f'        "{name} {option}") COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); return ;;'
+        for (name, option), words in _own_values().items()
+    ]
+    return cases + [f'        "{name} --priority") return ;;' for name in _numbers()]
+
+
+def _project_commands() -> list[str]:
+    """The commands whose first argument is a project's name."""
+    from hubbub.faces.cli.catalogue import family
+
+    of_project = [f"project {action}" for action in family("project")]
+    return [name for name in of_project if name not in NOT_PROJECTS] + [*PROJECT_COMMANDS]
 
 
 def _zsh() -> str:
@@ -193,7 +266,7 @@ def _zsh() -> str:
 
 
 def _fish() -> str:
-    from hubbub.faces.cli.catalogue import COMMANDS, FAMILIES, family
+    from hubbub.faces.cli.catalogue import COMMANDS, FAMILY_SUMMARIES, family
 
     lines = [
         "# Completion of hubbub for fish. Load it with: hubbub completion fish | source",
@@ -207,10 +280,8 @@ def _fish() -> str:
             else _quoted(f"{_seen(word)}; and not {_seen(*family(word))}")
         )
         lines.append(f"complete -c hubbub -n {when} -a {action or name} -d {_quoted(command.summary)}")
-    for word in FAMILIES:
-        lines.append(
-            f"complete -c hubbub -n __fish_use_subcommand -a {word} -d 'make, read and manage topics'"
-        )
+    for word, summary in FAMILY_SUMMARIES.items():
+        lines.append(f"complete -c hubbub -n __fish_use_subcommand -a {word} -d {_quoted(summary)}")
     for name, found in _options().items():
         for spellings, help_ in found:
             lines.append(_fish_option(name, spellings, help_))
@@ -219,6 +290,10 @@ def _fish() -> str:
     topics = "(hubbub complete-topics 2>/dev/null)"
     lines.append(f"complete -c hubbub -n '{_seen(*TOPIC_COMMANDS[:-1])}' -a '{topics}'")
     lines.append(f"complete -c hubbub -n '{_seen('topic')}; and {_seen(*family('topic'))}' -a '{topics}'")
+    for name in _project_commands():
+        word, _, action = name.partition(" ")
+        shown = "(hubbub complete-projects 2>/dev/null)"
+        lines.append(f"complete -c hubbub -n '{_seen(word)}; and {_seen(action)}' -a '{shown}'")
     lines.append(f"complete -c hubbub -n '{_seen('dead')}' -a 'list show retry purge'")
     lines.append(f"complete -c hubbub -n '{_seen('completion')}' -a 'bash zsh fish'")
     return "\n".join(lines) + "\n"
@@ -232,12 +307,17 @@ def _fish_option(name: str, spellings: tuple[str, ...], help_: str) -> str:
     values = _values()
     line = f"complete -c hubbub -n '{'; and '.join(_seen(word) for word in name.split())}'"
     line += "".join(f" -l {each[2:]}" if each.startswith("--") else f" -s {each[1:]}" for each in spellings)
-    if name == "topic join" and spellings[-1] == "--from":
-        line += " -x -a 'start latest'"
+    own = _own_values().get((name, spellings[-1]))
+    if own is not None:
+        line += f" -x -a {_quoted(' '.join(own))}"
+    elif spellings[-1] == "--priority" and name in _numbers():
+        line += " -x"
     elif spellings[-1] in NAMES_AFTER.split() or (name, spellings[-1]) == ("watch", "--mail"):
         line += " -x -a '(hubbub complete-names 2>/dev/null)'"
     elif spellings[-1] == TOPICS_AFTER:
         line += " -x -a '(hubbub complete-topics 2>/dev/null)'"
+    elif spellings[-1] == PROJECTS_AFTER:
+        line += " -x -a '(hubbub complete-projects 2>/dev/null)'"
     elif spellings[-1] in values:
         line += f" -x -a {_quoted(' '.join(values[spellings[-1]]))}"
     return f"{line} -d {_quoted(help_)}"

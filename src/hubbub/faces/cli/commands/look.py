@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidArgument, NotFound
 from hubbub.faces.cli import render
+from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.names import parse_post_id, parse_topic_id
 from hubbub.wire import agent_dict, message_dict
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from hubbub.model import Message
 
 PAGE = 200
+STEPS_SHOWN = 5
 
 
 def thread(context: Context) -> int:
@@ -76,12 +78,23 @@ def who(context: Context) -> int:
     agents = context.bus.agents.all()
     if context.arguments.online:
         agents = [agent for agent in agents if agent.session is not None]
+    steps = held(context)
     if context.output.json:
-        context.output.answer({"agents": [agent_dict(agent) for agent in agents]})
+        shown = [agent_dict(agent) for agent in agents]
+        for each in shown:
+            if each["name"] in steps:
+                mine = steps[each["name"]]
+                each["steps"] = [held_dict(*pair) for pair in zip(mine, labels(context, mine), strict=True)]
+        context.output.answer({"agents": shown})
         return 0
     now = context.bus.store.now()
     for agent in agents:
         render.agent(agent, now, context.output)
+        mine = steps.get(agent.name, [])[:STEPS_SHOWN]
+        if mine:
+            more = len(steps[agent.name]) - len(mine)
+            has = ", ".join(labels(context, mine)) + (f" and {more} more" if more else "")
+            context.output.line(f"  Has the step{'' if len(steps[agent.name]) == 1 else 's'} {has}")
     if not agents:
         online = context.arguments.online
         context.output.line("No agent is online." if online else "No agent is registered on this bus.")

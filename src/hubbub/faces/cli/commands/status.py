@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubbub.errors import MessageNotFound, UnknownAgent
-from hubbub.faces.cli import render
+from hubbub.faces.cli import render, render_work
+from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.faces.cli.render_topics import name_of
+from hubbub.model_work import Counts
 from hubbub.names import NAME_RULE, parse_message_id, parse_post_id
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict, delivery_dict, receipt_dict, topic_message_dict
+from hubbub.wire_work import counts_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
     from hubbub.model import Agent
+    from hubbub.model_work import Step
 
 WAITING_SHOWN = 5
 TOPICS_SHOWN = 10
+STEPS_SHOWN = 10
+PROJECTS_COUNTED = 1000
 MEMBERS_SHOWN = 1000
 TOPICS_LOOKED_AT = 1000
 
@@ -86,6 +92,8 @@ def _of_agent(context: Context, agent: Agent) -> int:
     waiting = context.bus.mail.peek(agent.name, limit=WAITING_SHOWN)
     page = context.bus.topics.list(agent=agent.name, limit=TOPICS_LOOKED_AT)
     unread = [topic for topic in page.topics if topic.unread]
+    steps = held(context).get(agent.name, [])
+    names = labels(context, steps)
     if output.json:
         shown = [delivery_dict(delivery) for delivery in waiting.deliveries]
         for message in shown:
@@ -101,6 +109,7 @@ def _of_agent(context: Context, agent: Agent) -> int:
                 "unread": [
                     {"topic": topic.name, "topic_id": topic.id, "unread": topic.unread} for topic in unread
                 ],
+                "steps": [held_dict(*pair) for pair in zip(steps, names, strict=True)],
             }
         )
         return 0
@@ -109,10 +118,11 @@ def _of_agent(context: Context, agent: Agent) -> int:
     room = render.plural(agent.inbox_limit, "message")
     output.line(f"  Inbox: up to {room} of {render.size(agent.max_message_bytes)}")
     if agent.session is not None:
-        held = agent.session
-        output.line(f"  Session: {held.id}, started {render.ago(now, held.started_at)}")
-        if held.folder:
-            output.line(f"  Folder: {safe_line(held.folder)}")
+        session = agent.session
+        output.line(f"  Session: {session.id}, started {render.ago(now, session.started_at)}")
+        if session.folder:
+            output.line(f"  Folder: {safe_line(session.folder)}")
+    _show_steps(context, steps, names)
     for delivery in waiting.deliveries:
         told = delivery.message
         about = safe_line(told.subject or told.body[:200], 60)
@@ -128,6 +138,21 @@ def _of_agent(context: Context, agent: Agent) -> int:
     return 0
 
 
+def _show_steps(context: Context, steps: list[Step], names: list[str]) -> None:
+    output, now = context.output, context.bus.store.now()
+    for step, name in zip(steps[:STEPS_SHOWN], names, strict=False):
+        until = f", lease ends {render.ago(now, step.lease_until)}" if step.lease_until is not None else ""
+        output.line(f"  {name}: {step.status}{until}: {safe_line(step.title, 60)}")
+    if len(steps) > STEPS_SHOWN:
+        output.line(f"  and has {render.plural(len(steps) - STEPS_SHOWN, 'more step')}")
+
+
+def _work(context: Context) -> tuple[int, Counts]:
+    """How many projects are active, and the steps of these."""
+    active, _ = context.bus.work.projects(state="active", limit=PROJECTS_COUNTED)
+    return len(active), Counts(*map(sum, zip(*(project.counts for project in active), strict=True)))
+
+
 def _of_bus(context: Context) -> int:
     info = context.bus.info()
     agents = context.bus.agents.all()
@@ -137,6 +162,7 @@ def _of_bus(context: Context) -> int:
     dead = sum(agent.dead for agent in agents)
     opened, closed = (context.bus.topics.list(state=state, limit=1).total for state in ("open", "closed"))
     place = context.place
+    active, steps = _work(context)
     if context.output.json:
         context.output.answer(
             {
@@ -146,6 +172,7 @@ def _of_bus(context: Context) -> int:
                 "leased": leased,
                 "dead": dead,
                 "topics": {"open": opened, "closed": closed},
+                "projects": {"active": active, "steps": counts_dict(steps)},
             }
         )
         return 0
@@ -158,6 +185,8 @@ def _of_bus(context: Context) -> int:
     output.line(f"Mail:    {queued} queued, {leased} leased, {dead} dead; {kept} kept")
     posts = render.plural(info.topic_messages, "message")
     output.line(f"Topics:  {opened} open, {closed} closed; {posts} kept")
+    if active:
+        output.line(f"Work:    {render.plural(active, 'active project')}; {render_work.counts(steps)}")
     output.line(f"Ledger:  {render.plural(info.events, 'event')}")
     if dead:
         output.line("Look at the dead letters with: hubbub dead")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import InvalidArgument
 from hubbub.faces.cli import render_work
+from hubbub.faces.cli.claims import labels
 from hubbub.faces.cli.failures import UsageError
 from hubbub.names import check_word
 from hubbub.text import safe_line
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from hubbub.drawing import Graph
     from hubbub.faces.cli.context import Context
-    from hubbub.model_work import Project, Step
+    from hubbub.model_work import Step
 
 PAGE = 1000
 
@@ -41,20 +42,12 @@ def list_(context: Context) -> int:
         answer: dict[str, Any] = {"steps": [step_dict(step, brief=True) for step in steps]}
         output.answer(answer if after is None else {**answer, "next": after})
         return 0
-    render_work.steps(steps, _labels(context, steps), context.bus.store.now(), output)
+    render_work.steps(steps, labels(context, steps), context.bus.store.now(), output)
     if not steps:
         output.line("No step is ready." if given.ready else "No such steps.")
     if after is not None:
         output.line(f"There are more: add --after {after}")
     return 0
-
-
-def _labels(context: Context, steps: Iterable[Step]) -> list[str]:
-    projects: dict[str, Project] = {}
-    for step in steps:
-        if step.project not in projects:
-            projects[step.project] = context.bus.work.project(step.project)
-    return [render_work.label(projects[step.project], step.num) for step in steps]
 
 
 def show(context: Context) -> int:
