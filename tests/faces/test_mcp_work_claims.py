@@ -190,6 +190,24 @@ def test_a_killed_server_leaves_its_claim_to_the_next_one(desk: Desk, asks: bool
     assert len(desk.step(step)[1]) == 1
 
 
+def test_the_next_server_renews_what_the_killed_one_had_without_being_asked(desk: Desk) -> None:
+    step = desk.add()
+    with RawServer(desk.url, "bob") as first:
+        first.use("claim_step")
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(DEADLINE)
+
+    def adopted() -> bool:
+        return bool(desk.bus.events.events(step=step, kinds=("claim_adopted",)))
+
+    assert not adopted()
+    with RawServer(desk.url, "bob") as second:
+        desk.until(adopted)
+        other = desk.add()
+        claim = second.use("claim_step")
+        assert (claim["step_id"], claim["also_yours"]) == (other, [step])
+
+
 def test_the_server_renews_what_it_was_given(desk: Desk, bob: RawServer) -> None:
     step = desk.add()
     bob.use("claim_step")
@@ -246,6 +264,35 @@ def test_a_lost_claim_can_change_nothing(
     assert refusal(bob, tool, step_id=step, **given)[0] == "CLAIM_LOST"
     bob.use(tool, **given)
     assert desk.step(other)[1][0].state != "live" or tool in ("start_step", "heartbeat")
+
+
+def test_a_repeated_end_of_a_step_gives_the_same_answer(desk: Desk, bob: RawServer) -> None:
+    steps = [desk.add(), desk.add()]
+    for step in steps:
+        bob.use("claim_step", step_id=step)
+    done = bob.use("complete_step", step_id=steps[0], commit_hash="c", idempotency_key="k")
+    failed = bob.use("fail_step", step_id=steps[1], reason="r", idempotency_key="l")
+    again = bob.use("complete_step", step_id=steps[0], commit_hash="c", idempotency_key="k")
+    assert again["step"] == done["step"]
+    again = bob.use("fail_step", step_id=steps[1], reason="r", idempotency_key="l")
+    assert (again["step"], len(desk.step(steps[1])[1])) == (failed["step"], 1)
+    code, text = refusal(bob, "complete_step")
+    assert (code, f"The last one, on {steps[1]}, is over." in text) == ("CLAIM_NOT_FOUND", True)
+
+
+def test_many_claims_fit_into_one_answer(desk: Desk, bob: RawServer) -> None:
+    steps = [desk.add(instructions="i" * 30_000) for _ in range(12)]
+    for step in steps:
+        bob.use("claim_step", step_id=step)
+    mine = bob.call("claim_step", mine=True)
+    bob.send(mine)
+    result = bob.answer_to(mine)["result"]
+    assert len(result["content"][0]["text"]) < 48_000
+    assert [claim["step_id"] for claim in result["structuredContent"]["claims"]] == steps[:10]
+    assert result["structuredContent"]["more"] == steps[10:]
+    cut = result["structuredContent"]["claims"][0]["step"]
+    rest = bob.use("get_step", step_id=steps[0], field="instructions", offset=len(cut["instructions"]))
+    assert cut["instructions"] + rest["text"] == "i" * 30_000
 
 
 def test_after_a_loss_the_next_claim_on_the_same_step_counts(desk: Desk, bob: RawServer) -> None:

@@ -53,7 +53,7 @@ def _of_step(caller: Caller, name: str) -> str:
         return token
     if name.isascii() and name.isdigit():
         # A number alone can only mean a step that the agent has.
-        held = [claim.token for claim in adopt(caller) if str(claim.step.num) == name]
+        held = [claim.token for claim in _adopted(caller) if str(claim.step.num) == name]
         if len(held) == 1:
             return held[0]
     step, attempts = caller.bus.work.step(name)
@@ -61,31 +61,37 @@ def _of_step(caller: Caller, name: str) -> str:
     if token is not None:
         return token
     if step.status in LIVE and step.agent == caller.member.seat.agent.name:
-        for claim in adopt(caller):
+        for claim in _adopted(caller):
             if claim.step.id == step.id:
                 return claim.token
     raise _not_held(step, attempts, caller.member.seat.agent.name)
 
 
 def _only(caller: Caller) -> str:
-    held = adopt(caller)
+    held = _adopted(caller)
     lost = caller.member.claims.lost(claim.token for claim in held)
     if lost is not None:
         return lost  # the store says when and to whom
     if not held:
-        raise ClaimNotFound("You have no claim.", hint="Take a step first: claim_step()")
+        last = caller.member.claims.last_ended()
+        over = f" The last one, on {last}, is over." if last else ""
+        raise ClaimNotFound(f"You have no claim.{over}", hint="Take a step first: claim_step()")
     if len(held) > 1:
         names = ", ".join(f"{claim.step.id} ({claim.project.name}/{claim.step.num})" for claim in held[:20])
         raise InvalidArgument(f"You have {len(held)} claims: {names}.", hint="Say which: step_id=...")
     return held[0].token
 
 
-def adopt(caller: Caller) -> tuple[Claim, ...]:
-    """The live claims of the acting agent, also those of an earlier session; this one keeps them now."""
-    claims = caller.bus.work.mine(caller.member.seat.actor)
+def adopt(bus: Bus, member: Member) -> tuple[Claim, ...]:
+    """The live claims of a member, also those of its earlier session: its own session renews them now."""
+    claims = bus.work.mine(member.seat.actor)
     for claim in claims:
-        caller.member.claims.keep(claim.token, claim.step.id)
+        member.claims.keep(claim.token, claim.step.id)
     return claims
+
+
+def _adopted(caller: Caller) -> tuple[Claim, ...]:
+    return adopt(caller.bus, caller.member)
 
 
 def _not_held(step: Step, attempts: tuple[Attempt, ...], agent: str) -> HubbubError:

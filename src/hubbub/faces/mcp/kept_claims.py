@@ -20,10 +20,12 @@ class KeptClaims:
         self._lock = threading.Lock()
 
     def keep(self, token: str, step: str) -> None:
-        """The member has this claim on the step of that id."""
+        """The member has this claim on the step of that id. One that was ended stays so: who looked at the
+        claims may have done so before."""
         with self._lock:
-            self._steps[token] = step
-            self._open.add(token)
+            if token not in self._steps:
+                self._steps[token] = step
+                self._open.add(token)
             for old in list(self._steps)[: len(self._steps) - KEPT_MAX]:
                 del self._steps[old]
                 self._open.discard(old)
@@ -52,6 +54,12 @@ class KeptClaims:
         """The claims that are not ended: the token and the id of the step of each."""
         with self._lock:
             return [(token, step) for token, step in self._steps.items() if token in self._open]
+
+    def last_ended(self) -> str | None:
+        """The id of the step of the latest claim that a call of this session ended."""
+        with self._lock:
+            ended = (step for token, step in reversed(self._steps.items()) if token not in self._open)
+            return next(ended, None)
 
     def lost(self, live: Iterable[str]) -> str | None:
         """The token of a claim that ended without the member, if ``live`` are those that did not."""

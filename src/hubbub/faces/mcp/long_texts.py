@@ -47,9 +47,9 @@ class LongTexts:
         """Whether there are any."""
         return bool(self._texts)
 
-    def settle(self) -> None:
-        """All are there: cut those in the answer's object that are over their share."""
-        self._shares = shares_of([len(each.text) for each in self._texts], BODY_SHARE)
+    def settle(self, total: int = BODY_SHARE) -> None:
+        """All are there: cut those in the answer's object that are over their share of ``total``."""
+        self._shares = shares_of([len(each.text) for each in self._texts], total)
         self._mark = fence_for([each.text for each in self._texts])
         for each, share in zip(self._texts, self._shares, strict=True):
             if len(each.text) > share:
@@ -91,8 +91,8 @@ def shares_of(lengths: list[int], total: int) -> list[int]:
     return shares
 
 
-def of_claim(claim: Claim, data: dict[str, Any]) -> LongTexts:
-    """The long texts of a claim's object."""
+def of_claim(claim: Claim, data: dict[str, Any], total: int = BODY_SHARE) -> LongTexts:
+    """The long texts of a claim's object, ``total`` characters of them."""
     texts = LongTexts()
     for name in FIELDS[:2]:
         texts.add(claim.step.id, name, data["step"])
@@ -100,7 +100,7 @@ def of_claim(claim: Claim, data: dict[str, Any]) -> LongTexts:
         texts.add(f"{claim.project.name}/{done['num']}", "result", done)
     _of_attempts(texts, claim.step.id, data["earlier_attempts"])
     _of_attempts(texts, claim.step.id, [data["attempt"]])
-    texts.settle()
+    texts.settle(total)
     return texts
 
 
@@ -131,13 +131,13 @@ def field_of(step: Step, attempts: tuple[Attempt, ...], field: str) -> str | Non
     return getattr(wanted[0], name) or ""
 
 
-def shorten(holder: dict[str, Any], *keys: str) -> None:
-    """Cut lists of paths that are too long for an answer, and say how many there are."""
+def shorten(holder: dict[str, Any], *keys: str, share: int = LIST_SHARE) -> None:
+    """Cut lists of paths of over ``share`` characters, and say how many there are."""
     for key in keys:
         items, size = holder.get(key, []), 0
         for place, item in enumerate(items):
             size += len(item)
-            if size > LIST_SHARE:
+            if size > share:
                 holder[key] = items[: max(1, place)]
                 holder[f"{key}_total"] = len(items)
                 break

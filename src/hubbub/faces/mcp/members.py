@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 from hubbub.bus import Bus, Seat
@@ -37,9 +38,13 @@ class _Identity(TypedDict):
 class Members:
     """The names of one connection."""
 
-    def __init__(self, bus: Bus, agent: str | None) -> None:
-        """``agent`` is the name that the surroundings give (``HUBBUB_AGENT``), if any."""
+    def __init__(
+        self, bus: Bus, agent: str | None, joined: Callable[[Member], None] = lambda member: None
+    ) -> None:
+        """``agent`` is the name that the surroundings give (``HUBBUB_AGENT``), if any; ``joined`` is told
+        of every name that is taken, and must not wait."""
         self.bus = bus
+        self._joined = joined
         self._agent = agent
         self._client: dict[str, Any] = {}
         self._client_session = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
@@ -201,6 +206,7 @@ class Members:
         member = Member(seat, made_up)
         self._members[seat.agent.name] = member
         self._heart.add(seat)
+        self._joined(member)
         return member
 
     def _drop(self, member: Member, why: str) -> None:

@@ -21,6 +21,8 @@ LISTED = 50
 LISTED_MAX = 100
 ATTEMPTS_SHOWN = 20
 BLOCKERS_SHOWN = 50
+FILES_SHARE = 1000
+"""Characters of one attempt's list of files."""
 CHANGES_MAX = 100
 """Steps that one call changes at most."""
 
@@ -187,9 +189,10 @@ def get_step(caller: Caller, given: dict[str, Any]) -> Answer:
         "blockers": [blocker_dict(blocker) for blocker in blockers[:BLOCKERS_SHOWN]],
         "attempts": [attempt_dict(attempt) for attempt in shown],
     }
-    for holder in (data["step"], *data["attempts"]):
-        shorten(holder, "paths", "resources", "files_modified")
-    for key in ("notes", "result", "files_modified", "files_modified_total"):
+    shorten(data["step"], "paths", "resources")
+    for attempt in data["attempts"]:
+        shorten(attempt, "files_modified", share=FILES_SHARE)
+    for key in ("notes", "result", "files_modified"):
         data["step"].pop(key, None)  # they are the last attempt's
     texts = long_texts.of_step(step, data)
     return Answer(render.step_text(step, project, attempts, blockers, data, texts, now), safe_json(data))
@@ -277,7 +280,7 @@ _STEPS: dict[str, Any] = {
         },
     },
 }
-_KEY = (("idempotency_key", TEXT),)
+KEY = (("idempotency_key", TEXT),)
 AS_AGENT = ("as_agent", TEXT)
 """Taken by every tool; listed by those whose answer depends on who asks."""
 _PAGE = (("after", TEXT), ("limit", _WHOLE), AS_AGENT)
@@ -298,7 +301,7 @@ PLAN_TOOLS = (
         ("name",),
         ADDS,
         create_project,
-        unlisted=_KEY,
+        unlisted=KEY,
     ),
     Tool(
         "get_project",
@@ -352,7 +355,7 @@ PLAN_TOOLS = (
         ("project", "steps"),
         ADDS,
         add_steps,
-        unlisted=_KEY,
+        unlisted=KEY,
     ),
 )
 GET_STEP = Tool(

@@ -13,6 +13,7 @@ from hubbub.bus import Bus
 from hubbub.errors import Cancelled, HubbubError, TooManyCalls
 from hubbub.faces.mcp import protocol
 from hubbub.faces.mcp.calls import Call
+from hubbub.faces.mcp.claims import adopt
 from hubbub.faces.mcp.instructions import instructions
 from hubbub.faces.mcp.lines import LINE_MAX, Line, LineReader, LineWriter, guess_id
 from hubbub.faces.mcp.members import Members
@@ -21,7 +22,7 @@ from hubbub.faces.mcp.protocol import ProtocolError, Request, finish
 from hubbub.faces.mcp.resources import RESOURCES, TEMPLATES, read_resource
 from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
-from hubbub.faces.mcp.tools import Tool
+from hubbub.faces.mcp.tools import Member, Tool
 from hubbub.faces.mcp.toolsets import ALL_TOOLS
 from hubbub.faces.mcp.workers import Workers
 
@@ -50,13 +51,13 @@ class Server:
         self._reader = reader
         self._writer = writer
         self._modern = modern
-        self._members = Members(bus, agent)
+        self._workers = Workers()
+        self._members = Members(bus, agent, self._resume)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}
         self._calls_lock = threading.Lock()
         self._subscriptions = Subscriptions(bus, self._members, self._notify)
-        self._workers = Workers()
         self._methods: dict[str, Callable[[Request], Any]] = {
             "initialize": self._initialize,
             "server/discover": self._discover,
@@ -76,6 +77,15 @@ class Server:
             "resources/unsubscribe": lambda request, call: self._subscriptions.unsubscribe(request),
             "subscriptions/listen": lambda request, call: self._subscriptions.listen(request, call),
         }
+
+    def _resume(self, member: Member) -> None:
+        """Renew from now on what an earlier session of the agent had claimed: it may be at work on it, and
+        need not say so."""
+
+        def renew() -> None:
+            adopt(self._bus, member)
+
+        self._workers.run(renew)
 
     def run(self) -> None:
         """Serve until the input ends."""

@@ -15,12 +15,14 @@ from hubbub.faces.mcp.long_texts import shorten
 from hubbub.faces.mcp.mail_tools import WAIT_MAX
 from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
 from hubbub.faces.mcp.pending import Taken
-from hubbub.faces.mcp.plan_tools import GET_AVAILABLE, GET_STEP, PLAN_TOOLS, STEP_ID
-from hubbub.faces.mcp.render import quoted, safe_json
+from hubbub.faces.mcp.plan_tools import FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS, STEP_ID
+from hubbub.faces.mcp.render import BODY_SHARE, quoted, safe_json
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, RETRIABLE, TEXT, Answer, Caller, Tool
 from hubbub.model_work import FAILURES, Claim, Nothing, Step
 from hubbub.wire_work import claim_dict, counts_dict, nothing_dict, step_dict
 
+MINE_SHOWN = 10
+"""Claims that are shown whole at once."""
 _WAITS = ("all_in_flight", "blocked", "held", "delayed")
 
 
@@ -30,12 +32,13 @@ def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
         return _claiming(caller, given)
     if len(given) > 1:
         raise InvalidArgument("mine=true shows what you have: give it alone.")
-    claims = adopt(caller)
+    claims = adopt(caller.bus, caller.member)
     if not claims:
         return Answer("You have no claim. claim_step() takes a step.", {"claims": []})
-    shown = [_claim(caller, claim, [])._asdict() for claim in claims[:10]]
-    text = "\n\n".join(each["text"] for each in shown)
-    data: dict[str, Any] = {"claims": [each["data"] for each in shown]}
+    share = BODY_SHARE // min(len(claims), MINE_SHOWN)
+    shown = [_claim(caller, claim, [], share) for claim in claims[:MINE_SHOWN]]
+    text = "\n\n".join(answer.text for answer in shown)
+    data: dict[str, Any] = {"claims": [answer.data for answer in shown]}
     if len(claims) > len(shown):
         rest = [claim.step.id for claim in claims[len(shown) :]]
         data["more"] = rest
@@ -71,13 +74,14 @@ def _claiming(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     return answer if found.repeated else answer._replace(handed=Taken(claims=(found.token,)))
 
 
-def _claim(caller: Caller, claim: Claim, others: list[str]) -> Answer:
+def _claim(caller: Caller, claim: Claim, others: list[str], share: int = BODY_SHARE) -> Answer:
     data = claim_dict(claim)
     if len(data["needs"]) > render.NEEDS_SHOWN:
         data["needs_total"] = len(data["needs"])
         data["needs"] = data["needs"][: render.NEEDS_SHOWN]
-    for holder in (data["step"], data["attempt"], *data["earlier_attempts"]):
-        shorten(holder, "paths", "resources", "files_modified")
+    shorten(data["step"], "paths", "resources")
+    for attempt in data["earlier_attempts"]:
+        shorten(attempt, "files_modified", share=FILES_SHARE)
     for key in ("notes", "result", "files_modified"):
         data["step"].pop(key, None)  # the attempt's own
     note = _note(caller, claim)
@@ -85,7 +89,7 @@ def _claim(caller: Caller, claim: Claim, others: list[str]) -> Answer:
         data["retry_note"] = note
     if others:
         data["also_yours"] = others
-    texts = long_texts.of_claim(claim, data)
+    texts = long_texts.of_claim(claim, data, share)
     text = render.claim_text(claim, data, texts, caller.bus.store.now(), others)
     return Answer(text, safe_json(data))
 
@@ -104,7 +108,7 @@ def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
     data = nothing_dict(nothing)
     held: list[str] = []
     if nothing.reason in _WAITS:
-        held = [claim.step.id for claim in adopt(caller)]
+        held = [claim.step.id for claim in adopt(caller.bus, caller.member)]
     if held:
         data["yours"] = held
     text = render.nothing_text(nothing, caller.bus.store.now(), waited, held)
@@ -150,6 +154,7 @@ def complete_step(caller: Caller, given: dict[str, Any]) -> Answer:
         "files": given.get("files_modified", ()),
         "notes": given.get("notes"),
         "result": given.get("result"),
+        "key": given.get("idempotency_key"),
     }
 
     def act(token: str) -> Step:
@@ -182,6 +187,7 @@ def fail_step(caller: Caller, given: dict[str, Any]) -> Answer:
             failure=given.get("failure", "task"),
             notes=given.get("notes"),
             final=bool(given.get("final")),
+            key=given.get("idempotency_key"),
         )
         caller.member.claims.ended(token)
         return failed
@@ -280,7 +286,7 @@ _HOLDING = (
         (),
         RETRIABLE,
         complete_step,
-        unlisted=_TOKEN,
+        unlisted=(*_TOKEN, *KEY),
         aliases=(("commit", "commit_hash"), ("files", "files_modified")),
     ),
     Tool(
@@ -297,7 +303,7 @@ _HOLDING = (
         ("reason",),
         ADDS,
         fail_step,
-        unlisted=_TOKEN,
+        unlisted=(*_TOKEN, *KEY),
     ),
     Tool(
         "release_step",
