@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from html import escape
+from itertools import islice
 from unicodedata import east_asian_width
 
 from hubbub.drawing.graph import Graph, Node
+from hubbub.drawing.places import GAP_X, GAP_Y, HEAD, HEIGHT, MARGIN, WIDTH, Places, place
 from hubbub.drawing.terminal import summary
 from hubbub.text import safe_line
 
@@ -21,13 +23,10 @@ STEPS_MAX = 2000
 EDGES_MAX = 20_000
 WAVES_IN_ROW = 10
 
-WIDTH, HEIGHT = 200, 46
-GAP_X, GAP_Y = 64, 16
-MARGIN, HEAD = 24, 64
-TITLE_CELLS = 26
-SWEEPS = 4
-"""How often the order within the waves is improved."""
+WIDTH_MIN = 840
+"""Room for the head and the legend."""
 
+TITLE_CELLS = 26
 LEGEND = (
     "ready",
     "not started",
@@ -68,55 +67,42 @@ def as_svg(graph: Graph) -> str:
     """The picture: waves from left to right, a box for each step, a curve from what is needed to what needs
     it; thick on the longest chain of open steps."""
     if len(graph.nodes) > STEPS_MAX:
-        rows = -(-len(graph.waves) // WAVES_IN_ROW)
-        return _picture(graph, min(len(graph.waves), WAVES_IN_ROW), rows, _wave_boxes(graph))
-    places = _places(graph)
-    return _picture(graph, len(graph.waves), max(map(len, graph.waves), default=1), _boxes(graph, places))
+        count = len(graph.waves)
+        right, bottom = _grid(min(count, WAVES_IN_ROW) - 1, -(-count // WAVES_IN_ROW) - 1)
+        return _picture(graph, right + WIDTH, bottom + HEIGHT, _wave_boxes(graph))
+    places = place(graph, bends=len(graph.nodes) <= READABLE_MAX)
+    right = max((left for left, _ in places.corners.values()), default=MARGIN) + WIDTH
+    return _picture(graph, right, places.bottom, _boxes(graph, places))
 
 
-def _places(graph: Graph) -> dict[int, tuple[int, int]]:
-    """Column and row of each step: rows so that what belongs together is near."""
-    by_num = graph.by_num
-    dependents: dict[int, list[int]] = {num: [] for num in by_num}
-    for node in graph.nodes:
-        for need in node.needs:
-            dependents[need.num].append(node.num)
-    rows = {num: float(row) for wave in graph.waves for row, num in enumerate(wave)}
-    waves = [list(wave) for wave in graph.waves]
-    for sweep in range(SWEEPS):
-        forward = sweep % 2 == 0
-        for wave in waves if forward else reversed(waves):
-            middle = {}
-            for num in wave:
-                near = [need.num for need in by_num[num].needs] if forward else dependents[num]
-                middle[num] = sum(rows[each] for each in near) / len(near) if near else rows[num]
-            wave.sort(key=lambda num: (middle[num], num))
-            rows.update({num: float(row) for row, num in enumerate(wave)})
-    return {num: (column, row) for column, wave in enumerate(waves) for row, num in enumerate(wave)}
+def _grid(column: int, row: int) -> tuple[int, int]:
+    return MARGIN + column * (WIDTH + GAP_X), HEAD + MARGIN + row * (HEIGHT + GAP_Y)
 
 
-def _corner(place: tuple[int, int]) -> tuple[int, int]:
-    return MARGIN + place[0] * (WIDTH + GAP_X), HEAD + MARGIN + place[1] * (HEIGHT + GAP_Y)
-
-
-def _boxes(graph: Graph, places: dict[int, tuple[int, int]]) -> Iterator[str]:
+def _boxes(graph: Graph, places: Places) -> Iterator[str]:
     steps = set(zip(graph.chain, graph.chain[1:], strict=False))
     edges = ((need, node) for node in graph.nodes for need in node.needs)
-    for count, (need, node) in enumerate(edges):
-        if count == EDGES_MAX:
-            break
-        (left, top), (right, bottom) = _corner(places[need.num]), _corner(places[node.num])
-        left, top, bottom = left + WIDTH, top + HEIGHT // 2, bottom + HEIGHT // 2
-        bend = max(GAP_X // 2, (right - left) // 2)
+    for need, node in islice(edges, EDGES_MAX):
         name = "edge chain" if (need.num, node.num) in steps else "edge"
         name += " merged-only" if need.until == "merged" else ""
-        yield (
-            f'<path class="{name}" marker-end="url(#arrow)" '
-            f'd="M{left},{top} C{left + bend},{top} {right - bend},{bottom} {right - 2},{bottom}"/>'
-        )
+        path = _curve(places, need.num, node)
+        yield f'<path class="{name}" marker-end="url(#arrow)" d="{path}"/>'
     chain = set(graph.chain) if len(graph.chain) > 1 else set()
     for node in graph.nodes:
-        yield from _box(node, _corner(places[node.num]), node.num in chain)
+        yield from _box(node, places.corners[node.num], node.num in chain)
+
+
+def _curve(places: Places, source: int, node: Node) -> str:
+    """From the right side of one box to the left side of another, between the boxes of the waves passed."""
+    left, top = places.corners[source]
+    x, y = left + WIDTH, top + HEIGHT // 2
+    path = f"M{x},{y}"
+    for to_x, to_y, through in places.through(source, node):
+        bend = max(GAP_X // 2, (to_x - x) // 2)
+        path += f" C{x + bend},{y} {to_x - bend},{to_y} {to_x},{to_y}"
+        path += f" H{to_x + WIDTH}" if through else ""
+        x, y = to_x + (WIDTH if through else 0), to_y
+    return path
 
 
 def _box(node: Node, corner: tuple[int, int], on_chain: bool) -> Iterator[str]:
@@ -135,7 +121,7 @@ def _box(node: Node, corner: tuple[int, int], on_chain: bool) -> Iterator[str]:
 def _wave_boxes(graph: Graph) -> Iterator[str]:
     by_num = graph.by_num
     for column, wave in enumerate(graph.waves):
-        left, top = _corner((column % WAVES_IN_ROW, column // WAVES_IN_ROW))
+        left, top = _grid(column % WAVES_IN_ROW, column // WAVES_IN_ROW)
         counts = Counter("ready" if by_num[num].ready else by_num[num].status for num in wave)
         kind = "merged" if all(not by_num[num].open for num in wave) else "not_started"
         told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in counts.most_common())
@@ -145,10 +131,9 @@ def _wave_boxes(graph: Graph) -> Iterator[str]:
         yield f'<text class="small" x="{left + 10}" y="{top + 36}">{_text(_cut(told, 32))}</text></g>'
 
 
-def _picture(graph: Graph, columns: int, rows: int, boxes: Iterator[str]) -> str:
-    columns = max(columns, 4)  # room for the head and the legend
-    width = 2 * MARGIN + columns * (WIDTH + GAP_X) - GAP_X
-    height = HEAD + 2 * MARGIN + max(1, rows) * (HEIGHT + GAP_Y) - GAP_Y + 24
+def _picture(graph: Graph, right: int, bottom: int, boxes: Iterator[str]) -> str:
+    width = max(right + MARGIN, WIDTH_MIN)
+    height = bottom + 2 * MARGIN + 16
     name = _text(safe_line(graph.name, 100))
     told = _text(f"{graph.state}: {summary(graph)}")
     lines = [
@@ -156,8 +141,9 @@ def _picture(graph: Graph, columns: int, rows: int, boxes: Iterator[str]) -> str
         f'height="{height}" role="img" aria-labelledby="name about">',
         f'<title id="name">{name}</title><desc id="about">{told}</desc>',
         f"<style>{_style()}</style>",
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path class="head" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" '
+        'markerUnits="userSpaceOnUse" orient="auto">'
+        '<path class="head" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
         f'<rect class="ground" width="{width}" height="{height}"/>',
         f'<text class="name" x="{MARGIN}" y="34">{name}</text>',
         f'<text class="small" x="{MARGIN}" y="54">{told}</text>',
@@ -233,8 +219,8 @@ def _cut(text: str, cells: int = TITLE_CELLS) -> str:
     """The beginning of a text that takes at most ``cells`` cells, two for a wide letter."""
     text = safe_line(text)
     left = cells
-    for place, letter in enumerate(text):
+    for end, letter in enumerate(text):
         left -= 2 if east_asian_width(letter) in "WF" else 1
         if left < 0:
-            return text[: max(0, place - 1)] + "…"
+            return text[: max(0, end - 1)] + "…"
     return text
