@@ -241,7 +241,7 @@ class WorkMachine(RuleBasedStateMachine):
             if end == "complete":
                 self.complete(agent, False, 1, 0)
             elif end == "fail":
-                self.fail(agent, False, 1, "task", False, 0)
+                self.fail(agent, False, 1, "task", False, None if len(ends) % 2 else 0)
             elif end == "lose":
                 self._advance(CLAIM_MS)
 

@@ -10,7 +10,7 @@ from hubbub.bus import planning
 from hubbub.bus.checking import key as check_key
 from hubbub.bus.checking import number, seconds, text
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import HubbubError
+from hubbub.errors import HubbubError, InvalidArgument
 from hubbub.globs import check_glob
 from hubbub.model import Actor
 from hubbub.model_work import (
@@ -102,7 +102,7 @@ class Work:
         """Projects, highest priority first, then newest; and where to go on."""
         return self._store.work.projects(
             state=None if state is None else check_word(state, PROJECT_STATES, "state of a project"),
-            after=after,
+            after=_optional(after, "after", planning.LABEL_MAX),
             limit=number(limit, "limit", 1, PAGE_MAX),
         )
 
@@ -131,7 +131,10 @@ class Work:
         self, actor: Actor, step: str, parts: list[dict[str, Any]] | tuple[StepDraft, ...]
     ) -> tuple[Step, ...]:
         """Put several steps in the place of one that nobody has begun."""
-        return self._told(self._store.work.split_step(actor, _named(step, "step"), planning.steps(parts)))
+        drafts = planning.steps(parts)
+        if not drafts:
+            raise InvalidArgument("Name the parts of the step.", hint="To drop a step, cancel it.")
+        return self._told(self._store.work.split_step(actor, _named(step, "step"), drafts))
 
     def set_needs(
         self,
@@ -143,7 +146,12 @@ class Work:
     ) -> Step:
         """Change what a step needs: numbers of steps of its project, or objects as in a step."""
         gone = tuple(number(num, "remove", 1, 2**31) for num in remove)
-        return self._store.work.set_needs(actor, _named(step, "step"), add=planning.needs(add), remove=gone)
+        new = planning.needs(add)
+        if not (new or gone):
+            raise InvalidArgument(
+                "Name what the step needs, or needs no longer.", hint="For example: add=[1, 2]"
+            )
+        return self._store.work.set_needs(actor, _named(step, "step"), add=new, remove=gone)
 
     def cancel_step(self, actor: Actor, step: str, *, reason: str = "") -> Step:
         """It is not to be done."""
@@ -168,9 +176,9 @@ class Work:
         return self._store.work.steps(
             None if project is None else _named(project, "project"),
             statuses=tuple(check_word(status, STATUSES, "status") for status in statuses),
-            scope=scope,
+            scope=_optional(scope, "scope", planning.LABEL_MAX),
             ready=ready,
-            after=after,
+            after=_optional(after, "after", planning.LABEL_MAX),
             limit=number(limit, "limit", 1, PAGE_MAX),
         )
 
@@ -401,7 +409,7 @@ class Work:
         """How the work goes."""
         return self._store.work.metrics(
             project=None if project is None else _named(project, "project"),
-            scope=scope,
+            scope=_optional(scope, "scope", planning.LABEL_MAX),
             agent=None if agent is None else check_name(agent),
         )
 
