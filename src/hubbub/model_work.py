@@ -117,6 +117,43 @@ class ProjectDraft(NamedTuple):
     steps: tuple[StepDraft, ...] = ()
 
 
+class PastAttempt(NamedTuple):
+    """One go at a step that was over before the step came to this bus."""
+
+    agent: str
+    """Who it was: an agent's name, which need not be registered here."""
+    state: str
+    """``completed``, ``failed``, ``released``, ``lost`` or ``cancelled``."""
+    claimed_at: int
+    ended_at: int
+    started_at: int | None = None
+    branch: str | None = None
+    worktree: str | None = None
+    commit: str | None = None
+    files: tuple[str, ...] = ()
+    notes: str | None = None
+    result: str | None = None
+    failure: str | None = None
+    """One of :data:`FAILURES`."""
+    reason: str | None = None
+
+
+class Past(NamedTuple):
+    """What became of a step before it came to this bus."""
+
+    num: int
+    status: str = "not_started"
+    """``not_started``, or one of :data:`OVER`."""
+    attempts: tuple[PastAttempt, ...] = ()
+    """The oldest first. Only the last may be ``completed``, and it is where the step is done."""
+    ended_at: int | None = None
+    """When it was over; None takes the end of the last attempt, or now."""
+
+
+PAST_ATTEMPTS_MAX = 1000
+"""How many attempts a step may bring along."""
+
+
 class Counts(NamedTuple):
     """How many steps have each status."""
 

@@ -24,6 +24,7 @@ from hubbub.model_work import (
     Metrics,
     Need,
     Nothing,
+    Past,
     Project,
     ProjectDraft,
     Reservation,
@@ -46,6 +47,29 @@ class WorkStore(Protocol):
 
         Raises ``PROJECT_EXISTS``, ``STEP_EXISTS`` (a number twice), ``STEP_NOT_FOUND`` (a need that is
         not there), ``DEPENDENCY_CYCLE`` (with the circle).
+        """
+        ...
+
+    def adopt_project(
+        self,
+        actor: Actor,
+        draft: ProjectDraft,
+        past: tuple[Past, ...],
+        *,
+        source: str,
+        state: str = "active",
+        created_at: int | None = None,
+        key: str | None = None,
+    ) -> tuple[Project, tuple[Step, ...]]:
+        """Make a project whose work began elsewhere, all or nothing: as :meth:`create_project`, and its
+        steps are as far as ``past`` says; the others, and those over without being done, follow their
+        needs as usual. The attempts that it brings use up none here. What it tells of itself is in the
+        ledger's ``project_created`` (with ``source``, where it comes from) and ``step_added`` (with the
+        ``status``); no news is posted of what happened elsewhere. ``state`` is ``active`` (completed at
+        once, where all is done), ``paused`` or ``aborted``, which cancels what is not over, as ever.
+
+        Raises as :meth:`create_project`; ``INVALID_ARGUMENT`` when ``past`` is not as :class:`Past` says
+        or names a step that is not in the draft.
         """
         ...
 

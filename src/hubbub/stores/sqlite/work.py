@@ -14,6 +14,7 @@ from hubbub.model_work import (
     Metrics,
     Need,
     Nothing,
+    Past,
     Project,
     ProjectDraft,
     Reservation,
@@ -69,6 +70,22 @@ class SqliteWork:
     ) -> tuple[Project, tuple[Step, ...]]:
         """A project with its steps."""
         return work_plans.create_project(self._core, actor, draft, key)
+
+    def adopt_project(
+        self,
+        actor: Actor,
+        draft: ProjectDraft,
+        past: tuple[Past, ...],
+        *,
+        source: str,
+        state: str = "active",
+        created_at: int | None = None,
+        key: str | None = None,
+    ) -> tuple[Project, tuple[Step, ...]]:
+        """A project whose work began elsewhere."""
+        from hubbub.stores.sqlite import work_adopting  # few projects are taken over
+
+        return work_adopting.adopt(self._core, actor, draft, past, source, state, created_at, key)
 
     def project(self, project: str) -> Project:
         """One project."""

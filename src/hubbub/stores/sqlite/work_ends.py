@@ -44,11 +44,11 @@ def finish(
         tx.db.execute(SQL["go_on_without"], {"step": step})
     tx.db.execute(SQL["now_ready"], {"step": step, "now": now, "ageing": AGEING_MS})
     if status != "completed":
-        _cancel_with(tx, actor, step, now, cancelled_for or step)
+        cancel_with(tx, actor, step, now, cancelled_for or step)
     complete_project(tx, actor, step_row(tx.db, step)[2], now)
 
 
-def _cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int) -> None:
+def cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int) -> None:
     """Cancel what is not to be done without a step, and what is not to be done without that."""
     left = [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})]
     while left:

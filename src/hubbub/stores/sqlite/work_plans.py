@@ -30,10 +30,8 @@ def create_project(
         admit(tx, actor, now)
 
         def act() -> dict[str, Any]:
-            taken = one(tx.db, SQL["project_by_name"], {"name_key": topic_key(draft.name)})
-            if taken is not None:
-                raise ProjectExists(f"A project is called {draft.name}.")
-            project = _add_project(tx, actor, draft, now)
+            refuse_taken(tx, draft.name)
+            project = add_project(tx, actor, draft, now)
             return {"project": project, "steps": add_all(tx, actor, project, draft.steps, now)}
 
         answer, _ = once(tx, actor.agent, key, "create_project", lambda: draft, now, act)
@@ -41,7 +39,22 @@ def create_project(
         return shown, tuple(step_of(tx.db, step_row(tx.db, step)) for step in answer["steps"])
 
 
-def _add_project(tx: Write, actor: Actor, draft: ProjectDraft, now: int) -> int:
+def refuse_taken(tx: Write, name: str) -> None:
+    """Raise PROJECT_EXISTS when a project has this name."""
+    if one(tx.db, SQL["project_by_name"], {"name_key": topic_key(name)}) is not None:
+        raise ProjectExists(f"A project is called {name}.")
+
+
+def add_project(
+    tx: Write,
+    actor: Actor,
+    draft: ProjectDraft,
+    now: int,
+    *,
+    created_at: int | None = None,
+    source: str | None = None,
+) -> int:
+    """Write a new project without its steps; its number of row."""
     values = {
         "tag": new_tag(),
         "name": draft.name,
@@ -52,11 +65,12 @@ def _add_project(tx: Write, actor: Actor, draft: ProjectDraft, now: int) -> int:
         "metadata": None if draft.metadata is None else dump(draft.metadata),
         "topic": _topic(tx, actor, draft.name, now),
         "created_by": actor.agent,
-        "now": now,
+        "now": now if created_at is None else created_at,
     }
     tx.db.execute(PLANS["add_project"], values)
     project = tx.db.last_insert_rowid()
-    add_event(tx.db, now, "project_created", actor, project=project, detail={"name": draft.name})
+    detail = {"name": draft.name} if source is None else {"name": draft.name, "source": source}
+    add_event(tx.db, now, "project_created", actor, project=project, detail=detail)
     return project
 
 
@@ -100,12 +114,21 @@ def _reopen(tx: Write, actor: Actor, project: int, now: int) -> None:
         add_event(tx.db, now, "project_changed", actor, project=project, detail={"state": "active"})
 
 
-def add_all(tx: Write, actor: Actor, project: int, drafts: tuple[StepDraft, ...], now: int) -> list[int]:
-    """Write new steps and what they need; their numbers of rows, in the order given."""
+def add_all(
+    tx: Write,
+    actor: Actor,
+    project: int,
+    drafts: tuple[StepDraft, ...],
+    now: int,
+    *,
+    statuses: dict[int, str] | None = None,
+) -> list[int]:
+    """Write new steps and what they need; their numbers of rows, in the order given. ``statuses`` are what
+    the ledger says of those that come with one."""
     numbers = _numbers(tx, project, drafts)
     rows: dict[int, int] = {}
     for num, draft in sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0]):
-        rows[num] = _add_step(tx, actor, project, num, draft, now)
+        rows[num] = _add_step(tx, actor, project, num, draft, now, (statuses or {}).get(num))
     for num, draft in zip(numbers, drafts, strict=True):
         for need in draft.needs:
             _add_need(tx, project, rows[num], num, need, rows)
@@ -136,7 +159,9 @@ def _numbers(tx: Write, project: int, drafts: tuple[StepDraft, ...]) -> list[int
     return numbers
 
 
-def _add_step(tx: Write, actor: Actor, project: int, num: int, draft: StepDraft, now: int) -> int:
+def _add_step(
+    tx: Write, actor: Actor, project: int, num: int, draft: StepDraft, now: int, status: str | None
+) -> int:
     values = {
         "tag": new_tag(),
         "project": project,
@@ -158,7 +183,8 @@ def _add_step(tx: Write, actor: Actor, project: int, num: int, draft: StepDraft,
     }
     tx.db.execute(PLANS["add_step"], values)
     step = tx.db.last_insert_rowid()
-    add_event(tx.db, now, "step_added", actor, project=project, step=step, detail={"num": num})
+    detail = {"num": num} if status is None else {"num": num, "status": status}
+    add_event(tx.db, now, "step_added", actor, project=project, step=step, detail=detail)
     return step
 
 

@@ -168,3 +168,25 @@ WHERE p.not_started <> coalesce(s.not_started, 0) OR p.claimed + p.in_progress <
    OR p.completed + p.merged <> coalesce(s.done, 0) OR p.ready <> coalesce(s.ready, 0)
    OR p.not_started + p.claimed + p.in_progress + p.completed + p.merged + p.failed + p.parked + p.cancelled
       <> coalesce(s.total, 0);
+
+-- name: adopt_step
+-- What became of a step before it came here: its attempts are kept and use up none.
+UPDATE steps SET status = :status, attempts = :attempts, forgiven = :attempts, ended_at = :ended_at,
+    cancelled_for = :cancelled_for, ready_at = iif(:status = 'not_started', ready_at, NULL)
+WHERE step = :step;
+
+-- name: adopt_attempt
+-- An attempt that was over before its step came here.
+INSERT INTO attempts (token, step, number, agent, state, claimed_at, started_at, renewed_at, lease_ms,
+                      lease_until, limit_until, ended_at, branch, worktree, commit_id, files, notes, result,
+                      failure, reason)
+VALUES (:token, :step, :number, :agent, :state, :claimed_at, :started_at, :ended_at, :lease_ms,
+        :ended_at, :ended_at, :ended_at, :branch, :worktree, :commit_id, :files, :notes, :result,
+        :failure, :reason);
+
+-- name: adopt_agent
+-- A name that was never on this bus and once worked on a step elsewhere: not registered.
+INSERT INTO agents (name, role, description, inbox_limit, max_message_bytes, ephemeral, registered_at,
+                    unregistered_at)
+VALUES (:name, 'both', '', :inbox_limit, :max_message_bytes, 0, :now, :now)
+ON CONFLICT (name) DO NOTHING;
