@@ -143,7 +143,6 @@ BAD: dict[str, Callable[[Bus], object]] = {
     "edit: not_before": lambda bus: bus.work.edit_step(ADA, "p/1", not_before=-1),
     "split: into nothing": lambda bus: bus.work.split_step(ADA, "p/1", []),
     "needs: remove": lambda bus: bus.work.set_needs(ADA, "p/1", remove=["x"]),  # type: ignore[list-item]
-    "needs: nothing": lambda bus: bus.work.set_needs(ADA, "p/1"),
     "cancel: reason": lambda bus: bus.work.cancel_step(ADA, "p/1", reason=MB),
     "step: empty name": lambda bus: bus.work.step(""),
     "step: 1 MB name": lambda bus: bus.work.step(MB),
@@ -289,6 +288,10 @@ def test_a_plan_in_hqs_words_is_understood(bus: Bus) -> None:
 def test_what_is_null_in_a_plan_is_as_if_not_said(bus: Bus) -> None:
     _, (step,) = bus.work.create_project(ADA, "q", [{"title": "x", "paths": None, "priority": None}])
     assert (step.paths, step.priority) == ((), 0)
+
+
+def test_no_change_of_needs_is_no_error(bus: Bus) -> None:
+    assert bus.work.set_needs(ADA, "p/1").needs == ()
 
 
 def test_names_are_said_in_several_ways(bus: Bus) -> None:

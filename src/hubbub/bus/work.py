@@ -146,12 +146,7 @@ class Work:
     ) -> Step:
         """Change what a step needs: numbers of steps of its project, or objects as in a step."""
         gone = tuple(number(num, "remove", 1, 2**31) for num in remove)
-        new = planning.needs(add)
-        if not (new or gone):
-            raise InvalidArgument(
-                "Name what the step needs, or needs no longer.", hint="For example: add=[1, 2]"
-            )
-        return self._store.work.set_needs(actor, _named(step, "step"), add=new, remove=gone)
+        return self._store.work.set_needs(actor, _named(step, "step"), add=planning.needs(add), remove=gone)
 
     def cancel_step(self, actor: Actor, step: str, *, reason: str = "") -> Step:
         """It is not to be done."""
