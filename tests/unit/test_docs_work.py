@@ -39,7 +39,7 @@ def _run(page: Path, tmp_path: Path) -> None:
     (tools / "hubbub").chmod(0o700)
     (tools / "gitconfig").write_text("[user]\nname = You\nemail = you@example.org\n")
     script = [f"cd '{home}'"]
-    for number, (command, status, shown) in enumerate(steps):
+    for number, (command, _, shown) in enumerate(steps):
         # What follows a command up to the end of its here-document is its text.
         lines, end = [command], re.search(r"<<'(\w+)'", command)
         if end is not None:
