@@ -8,7 +8,7 @@ import pytest
 
 from hubbub.errors import HubbubError
 from hubbub.model import Actor
-from hubbub.model_work import CLAIM_MS, STATUSES, Nothing, Wanted
+from hubbub.model_work import CLAIM_MS, PROJECT_STATES, STATUSES, Nothing, Wanted
 from tests.contract.working import claimed, draft, planned, step_of
 from tests.contract.world import World
 
@@ -33,12 +33,13 @@ def _recover(world: World, ada: Actor, token: str) -> None:
 
 EVENTS: dict[str, Callable[[World, Actor, str], object]] = {
     "claim": _claim,
+    "claim and start": lambda world, ada, token: world.work.claim(ada, Wanted(step=STEP), start=True),
     "start": lambda world, ada, token: world.work.start(ada, token),
     "renew": lambda world, ada, token: world.work.renew(ada, token),
     "complete": lambda world, ada, token: world.work.complete(ada, token),
     "merge": lambda world, ada, token: world.work.merge(ada, STEP),
     "fail": lambda world, ada, token: world.work.fail(ada, token, "broken"),
-    "fail, attempts used up": lambda world, ada, token: _fail_last(world, ada, token),
+    "fail the last time": lambda world, ada, token: _fail_last(world, ada, token),
     "fail for good": lambda world, ada, token: world.work.fail(ada, token, "broken", final=True),
     "release": lambda world, ada, token: world.work.release(ada, token),
     "lease runs out": _lease_runs_out,
@@ -62,13 +63,14 @@ _LOST = "CLAIM_LOST"
 # What an event leads to from each of STATUSES, in their order: a status, or the code of a refusal. The token
 # is that of the last claim; where there was none, one that nobody had.
 TABLE: dict[str, tuple[str, ...]] = {
-    "claim": ("claimed", "claimed", "in_progress", "completed", "merged", "failed", "parked", "cancelled"),
+    "claim": ("claimed", *STATUSES[1:]),
+    "claim and start": ("in_progress", *STATUSES[1:]),
     "start": (_LOST, "in_progress", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
     "renew": (_LOST, "claimed", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
     "complete": (_LOST, "completed", "completed", "completed", "merged", _LOST, _LOST, _LOST),
     "merge": (*["STEP_NOT_COMPLETED"] * 3, "merged", "merged", *["STEP_NOT_COMPLETED"] * 3),
     "fail": (_LOST, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "fail, attempts used up": (_LOST, "parked", "parked", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "fail the last time": (_LOST, "parked", "parked", _LOST, _LOST, _LOST, _LOST, _LOST),
     "fail for good": (_LOST, "failed", "failed", _LOST, _LOST, _LOST, _LOST, _LOST),
     "release": (_LOST, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
     "lease runs out": ("not_started", "not_started", "not_started", *STATUSES[3:]),
@@ -107,7 +109,7 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize(("status", "event", "outcome"), ROWS)
 def test_transition(world: World, status: str, event: str, outcome: str) -> None:
     ada = world.agent("ada")
-    attempts = 1 if status == "parked" or event == "fail, attempts used up" else 2
+    attempts = 1 if status == "parked" or event == "fail the last time" else 2
     planned(world, ada, draft("it", max_attempts=attempts), "another")
     token = _bring_to(world, ada, status)
     assert step_of(world, 1).status == status
@@ -143,4 +145,46 @@ def test_every_status_is_reached_and_left_as_the_table_says() -> None:
     assert {after for _, after in moves} == set(STATUSES)
     # What is done stays done.
     assert {after for before, after in moves if before in ("completed", "merged")} == {"merged"}
-    assert {before for before, after in moves if after in ("claimed",)} == {"not_started"}
+    assert {before for before, after in moves if after == "claimed"} == {"not_started"}
+
+
+# --- projects --------------------------------------------------------------------------------------
+
+PROJECT_EVENTS: dict[str, Callable[[World, Actor], object]] = {
+    "pause": lambda world, ada: world.work.update_project(ada, "p", {"state": "paused"}),
+    "resume": lambda world, ada: world.work.update_project(ada, "p", {"state": "active"}),
+    "abort": lambda world, ada: world.work.update_project(ada, "p", {"state": "aborted"}),
+    "the last step is done": lambda world, ada: world.work.complete(ada, world.work.mine(ada)[0].token),
+    "a step is added": lambda world, ada: world.work.add_steps(ada, "p", (draft("more"),)),
+}
+
+# The same for a project, from each of PROJECT_STATES.
+PROJECT_TABLE: dict[str, tuple[str, ...]] = {
+    "pause": ("paused", "paused", "paused", "paused"),
+    "resume": ("active", "active", "active", "active"),
+    "abort": ("aborted", "aborted", "aborted", "aborted"),
+    "the last step is done": ("completed", "paused", "-", "-"),
+    "a step is added": ("active", "paused", "active", "aborted"),
+}
+
+
+@pytest.mark.parametrize("event", PROJECT_EVENTS)
+@pytest.mark.parametrize("state", PROJECT_STATES)
+def test_transition_of_a_project(world: World, state: str, event: str) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "done", "last")
+    claimed(world, ada, step=STEP)
+    live = claimed(world, ada)
+    world.work.complete(ada, world.work.mine(ada)[0].token)
+    if state == "completed":
+        world.work.complete(ada, live.token)
+    elif state != "active":
+        world.work.update_project(ada, "p", {"state": state})
+    assert world.work.project("p").state == state
+    outcome = PROJECT_TABLE[event][PROJECT_STATES.index(state)]
+    if outcome == "-":
+        # Nobody holds a step of such a project.
+        assert world.work.mine(ada) == ()
+        return
+    PROJECT_EVENTS[event](world, ada)
+    assert world.work.project("p").state == outcome
