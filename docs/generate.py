@@ -74,7 +74,8 @@ TOOLS_INTRODUCTION = """
   with new values of a step's fields; `needs` is then all that the step needs.
 - Results carry a text and the same as `structuredContent`, always an object. Bodies stand between
   marks that their writers could not know, control characters are replaced, long lines are broken, and
-  bodies over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`).
+  bodies over 40,000 characters come in parts (`body_next_offset`, `read_thread` with `offset`); so do the
+  texts of steps (`instructions_next_offset` and the like, `get_step` with `field` and `offset`).
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 import hubbub
 from hubbub.bus import Bus
 from hubbub.clock import ManualClock, SystemClock
-from hubbub.model_work import CLAIM_MS, Attempt, Step
+from hubbub.model_work import CLAIM_MS, TRIES_MAX, Attempt, Step
 from hubbub.stores import open_store
 from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
 
@@ -100,6 +100,21 @@ def test_a_cancellation_after_the_answer_gives_the_step_back(desk: Desk, bob: Ra
         desk.until_given_back(step)
         assert bob.use("claim_step")["step_id"] == step
         bob.use("complete_step")
+
+
+def test_what_was_given_back_unheard_uses_up_no_attempt(desk: Desk, bob: RawServer) -> None:
+    step = desk.add(max_attempts=1)
+    for _ in range(TRIES_MAX + 5):
+        claim = bob.call("claim_step")
+        bob.send(claim)
+        bob.answer_to(claim)
+        bob.cancel(claim)
+        desk.until_given_back(step)
+    text = bob.call("claim_step")
+    bob.send(text)
+    answer = bob.answer_to(text)["result"]
+    assert answer["structuredContent"]["step_id"] == step
+    assert "Earlier attempts" not in answer["content"][0]["text"]  # they have nothing to say
 
 
 def test_a_cancellation_after_the_next_call_comes_too_late(desk: Desk, bob: RawServer) -> None:

@@ -26,7 +26,7 @@ class KeptClaims:
             if token not in self._steps:
                 self._steps[token] = step
                 self._open.add(token)
-            for old in list(self._steps)[: len(self._steps) - KEPT_MAX]:
+            for old in list(self._steps)[: max(0, len(self._steps) - KEPT_MAX)]:
                 del self._steps[old]
                 self._open.discard(old)
 

@@ -109,7 +109,10 @@ NUMBER = {"type": "number"}
 FLAG = {"type": "boolean"}
 
 
-_INSTEAD = {"agent_id": "Who acts is the name of this session; another one of this server is as_agent. "}
+_INSTEAD = {
+    "agent_id": "Who acts is the name of this session; as_agent is another one of this server, agent in "
+    "get_metrics and get_agent_events whom to look at. "
+}
 """What to give instead of arguments that other systems know."""
 
 _NUMBERS_TOO = ("start", "step_id", "instead_of", "commit_hash", "base_commit")
