@@ -332,3 +332,26 @@ def test_every_reason_has_its_test() -> None:
     with open(__file__) as file:
         text = file.read()
     assert [reason for reason in REASONS if f'"{reason}"' not in text] == []
+
+
+def test_one_step_and_several_are_each_said_as_such(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b", draft("c", 1))
+    failed(world, ada, "p/1", final=False)
+    failed(world, ada, "p/2", final=False)
+    assert nothing(world, ada).says.startswith("2 steps rest at least until ")
+    world.clock.advance(BACKOFF_MS)
+    claimed(world, ada, step="p/2")
+    failed(world, ada, "p/1", final=False)
+    assert nothing(world, ada, project="p").says.startswith("1 step of p rests until ")
+    world.work.cancel_step(ada, "p/2")
+    world.clock.advance(2 * BACKOFF_MS)
+    claimed(world, ada, step="p/1")
+    assert nothing(world, ada).says == "1 step waits for others; in hand: step 1 of p (claimed)."
+
+
+def test_one_step_whose_files_are_held_is_said_as_such(world: World) -> None:
+    ada, bob = world.agents_named("ada", "bob")
+    planned(world, ada, draft("a", paths=("src/**",)), draft("b", paths=("src/b.py",)))
+    claimed(world, ada)
+    assert nothing(world, bob).says == "1 ready step names files or resources that others hold."

@@ -70,7 +70,7 @@ def why_nothing(db: apsw.Connection, asked: Asked, agent: str, now: int) -> Noth
     if counts.total == 0:
         return Nothing("no_steps", f"There are no steps{where} yet.", counts)
     if not (counts.not_started or live or counts.failed or counts.parked):
-        return Nothing("all_done", f"All {counts.total} steps{where} are done or cancelled.", counts)
+        return Nothing("all_done", f"All steps{where} are done or cancelled: {counts.total}.", counts)
     if not counts.not_started and live:
         says = f"All steps{where} that are left are in hand: {live}."
         return Nothing("all_in_flight", says, counts, retry_at=_next_lease(db, asked.project))
@@ -148,9 +148,11 @@ def _why_not_ready(
     retry_at = min((time for time in times if time is not None), default=None)
     if kept:
         blockers = tuple(dict.fromkeys(blocker.what for blocker in explain(db, kept[0], agent, now)))
-        says = f"{len(kept)} ready steps{where} name files or resources that others hold."
+        says = f"{_steps(len(kept), 'ready step', where)} {'names' if len(kept) == 1 else 'name'}"
+        says += " files or resources that others hold."
         return Nothing("held", says, counts, blocked_by=blockers, retry_at=retry_at)
-    says = f"{len(resting)} steps{where} rest until {to_iso(min(resting))} at the earliest."
+    rest = "rests until" if len(resting) == 1 else "rest at least until"
+    says = f"{_steps(len(resting), 'step', where)} {rest} {to_iso(min(resting))}."
     return Nothing("delayed", says, counts, retry_at=retry_at)
 
 
@@ -162,7 +164,7 @@ def _why_blocked(db: apsw.Connection, asked: Asked, counts: Counts, where: str) 
             f"What is left{where} was given up: {_named(given_up)}. Bring it back with a retry, or cancel it."
         )
         return Nothing("blocked_by_failed", says, counts, tuple(given_up))
-    waiting = f"{counts.not_started} steps{where} wait"
+    waiting = f"{_steps(counts.not_started, 'step', where)} {'waits' if counts.not_started == 1 else 'wait'}"
     in_the_way = _listed(db, "in_the_way", project=asked.project)
     in_hand = _listed(db, "steps_in_hand", project=asked.project)
     if in_hand:
@@ -176,6 +178,10 @@ def _why_blocked(db: apsw.Connection, asked: Asked, counts: Counts, where: str) 
         )
     waited_for = _listed(db, "waited_for", project=asked.project, scope=asked.scope)
     return Nothing("blocked", f"{waiting} for {_named(waited_for)}.", counts, tuple(waited_for))
+
+
+def _steps(count: int, what: str, where: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}{where}"
 
 
 def _listed(db: apsw.Connection, statement: str, **values: object) -> dict[str, str]:

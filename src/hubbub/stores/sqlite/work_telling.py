@@ -88,4 +88,4 @@ def _worded(db: apsw.Connection, project: Row, event: str, step: int | None, det
         str(detail.get("result") or ""),
     ]
     shown = "; ".join(fact for fact in facts if fact)
-    return f"{says} - {shown}." if shown else f"{says}."
+    return f"{says} - {shown.rstrip('.')}." if shown else f"{says}."
