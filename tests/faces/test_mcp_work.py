@@ -418,6 +418,22 @@ def test_lists_come_in_pages(era: str, tmp_path: Path) -> None:
     over_client(bus_at(tmp_path), era, ["alice"], play)
 
 
+def test_no_tool_lists_an_object_without_fields_where_fields_are_meant(tmp_path: Path) -> None:
+    """Some models' interfaces refuse tools without arguments, and lists of objects without fields."""
+
+    def look(schema: dict[str, Any], where: str) -> None:
+        if schema["type"] == "object" and not where.endswith(".metadata"):
+            assert schema["properties"], where
+        for name, inner in schema.get("properties", {}).items():
+            look(inner, f"{where}.{name}")
+        if schema["type"] == "array":
+            look(schema["items"], f"{where}[]")
+
+    with RawServer(bus_at(tmp_path), "alice") as alice:
+        for tool in alice.ask("tools/list")["result"]["tools"]:
+            look(tool["inputSchema"], tool["name"])
+
+
 def test_all_tools_together_stay_within_their_budget(tmp_path: Path) -> None:
     with RawServer(bus_at(tmp_path), "alice") as alice:
         listed = alice.ask("tools/list")

@@ -148,11 +148,11 @@ OVERSIGHT_TOOLS = (
     Tool(
         "detect_stale_work",
         "Claims whose holder shows no life.",
-        {},
+        {"timeout_minutes": NUMBER},
         (),
         READS,
         detect_stale_work,
-        unlisted=(("timeout_minutes", NUMBER), AS_AGENT),
+        unlisted=(AS_AGENT,),
     ),
     Tool(
         "recover_step",
@@ -174,7 +174,7 @@ OVERSIGHT_TOOLS = (
     ),
     Tool(
         "get_agent_events",
-        "What happened to the work of an agent, a project or a step.",
+        "What happened: of an agent, project or step.",
         {
             "agent": TEXT,
             "project": TEXT,

@@ -11,7 +11,7 @@ from hubbub.faces.mcp import render_work as render
 from hubbub.faces.mcp.long_texts import shorten
 from hubbub.faces.mcp.render import BODY_SHARE, fence_for, quoted, safe_json
 from hubbub.faces.mcp.render_topics import counted
-from hubbub.faces.mcp.tools import ADDS, READS, TEXT, Answer, Caller, Tool
+from hubbub.faces.mcp.tools import ADDS, FLAG, READS, TEXT, Answer, Caller, Tool
 from hubbub.model_work import Project, Step
 from hubbub.text import safe_line
 from hubbub.wire_work import attempt_dict, blocker_dict, project_dict, step_dict
@@ -284,12 +284,21 @@ KEY = (("idempotency_key", TEXT),)
 AS_AGENT = ("as_agent", TEXT)
 """Taken by every tool; listed by those whose answer depends on who asks."""
 _PAGE = (("after", TEXT), ("limit", _WHOLE), AS_AGENT)
-_AS_ABOVE = {"type": "array", "items": {"type": "object"}}
+_MORE_STEPS: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"title": TEXT, "instructions": TEXT}},
+    "description": "as in create_project",
+}
+_CHANGES: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"step_id": TEXT, "cancel": FLAG}},
+    "description": "cancel, or new values",
+}
 
 PLAN_TOOLS = (
     Tool(
         "create_project",
-        "Plan work for several agents: steps that each can be done alone, after those that they need.",
+        "Plan work for agents: steps, each done by one, after those that it needs.",
         {
             "name": TEXT,
             "base_commit": TEXT,
@@ -330,7 +339,7 @@ PLAN_TOOLS = (
             "project": TEXT,
             "state": TEXT,
             "base_commit": TEXT,
-            "steps": {**_AS_ABOVE, "description": "{step_id, cancel: true} or {step_id, new values}"},
+            "steps": _CHANGES,
             "as_agent": TEXT,
         },
         ("project",),
@@ -348,7 +357,7 @@ PLAN_TOOLS = (
         "Add steps while work runs.",
         {
             "project": TEXT,
-            "steps": {**_AS_ABOVE, "description": "as in create_project"},
+            "steps": _MORE_STEPS,
             "instead_of": {"type": "string", "description": "step to split"},
             "as_agent": TEXT,
         },

@@ -273,7 +273,7 @@ _HOLDING = (
     ),
     Tool(
         "complete_step",
-        "Your step is done, its work committed. merged=true: any completed step's work is in the base.",
+        "Your step is done and committed. merged=true: a completed step's work is in the base.",
         {
             "step_id": TEXT,
             "commit_hash": TEXT,
@@ -291,7 +291,7 @@ _HOLDING = (
     ),
     Tool(
         "fail_step",
-        "You could not do it; it is retried later, by anyone, up to its attempts.",
+        "You could not do it: it rests, then anyone may retry it.",
         {
             "step_id": TEXT,
             "reason": TEXT,
