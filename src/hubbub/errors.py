@@ -284,6 +284,13 @@ class MeaningUnavailable(HubbubError):
     default_hint = "From the project's folder: pip install '.[semantic]'. Search by words works without."
 
 
+class YamlUnavailable(HubbubError):
+    """Plans in YAML need an extra that is not installed."""
+
+    code = "YAML_UNAVAILABLE"
+    default_hint = "From the project's folder: pip install '.[yaml]'. Plans in JSON work without."
+
+
 class TooManyCalls(HubbubError):
     """One server was given more calls at once than it serves."""
 
