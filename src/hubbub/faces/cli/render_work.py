@@ -29,6 +29,16 @@ STYLES = {
 """The colour of each status; the others have none."""
 
 
+def due(now: int, then: int) -> str:
+    """``then`` as :func:`hubbub.faces.cli.render.ago` tells it, but a time to come to the nearest unit: five
+    minutes less a moment are ``in 5 min``, not 4."""
+    left = then - now
+    if left < 1000:
+        return ago(now, then)
+    unit = 1000 if left < 120_000 else 60_000 if left < 7_170_000 else 3_600_000
+    return f"in {spoken((left + unit // 2) // unit * unit)}"
+
+
 def label(project: Project, num: int) -> str:
     """How a step is named for a person, and on the command line: ``parser/3``."""
     return f"{safe_line(project.name)}/{num}"
@@ -98,14 +108,14 @@ def _notes(shown: Step, now: int) -> list[str]:
     if shown.agent:
         notes.append(safe_line(shown.agent))
     if shown.status in LIVE and shown.lease_until is not None:
-        notes.append(f"lease ends {ago(now, shown.lease_until)}")
+        notes.append(f"lease ends {due(now, shown.lease_until)}")
     if shown.status == "not_started":
         resting = shown.not_before is not None and shown.not_before > now
         if shown.waiting:
             notes.append(f"needs {needs(shown)}; {shown.waiting} not met")
         elif resting:
             assert shown.not_before is not None
-            notes.append(f"rests, free {ago(now, shown.not_before)}")
+            notes.append(f"rests, free {due(now, shown.not_before)}")
         else:
             notes.append("ready")
     notes += [f"scope {safe_line(shown.scope, 40)}"] if shown.scope else []
@@ -222,8 +232,8 @@ def claim(shown: Claim, now: int, output: Output) -> None:
 def lease(shown: Claim, now: int) -> str:
     """Until when a claim is good, and who renews it."""
     own = shown.attempt
-    ends = f"ends {ago(now, own.lease_until)}, at {to_iso(own.lease_until)}"
-    most = f"; the attempt itself {ago(now, own.limit_until)}"
+    ends = f"ends {due(now, own.lease_until)}, at {to_iso(own.lease_until)}"
+    most = f"; the attempt itself {due(now, own.limit_until)}"
     if own.session is not None:
         return f"{ends}; your session {own.session} renews it{most}"
     return f"{ends}; renew it before with: hubbub step beat{most}"
@@ -234,7 +244,7 @@ def stale(shown: Stale, of: Project, now: int, output: Output) -> None:
     ended = (
         output.styled("ran out", "red")
         if shown.expired
-        else f"lease ends {ago(now, shown.attempt.lease_until)}"
+        else f"lease ends {due(now, shown.attempt.lease_until)}"
     )
     output.line(
         f"{output.styled(label(of, shown.step.num), 'bold')}  {safe_line(shown.attempt.agent)}, "
@@ -249,7 +259,7 @@ def reservation(shown: Reservation, now: int, output: Output) -> None:
     globs = " ".join(map(safe_line, shown.globs))
     output.line(
         f"{output.styled(shown.id, 'cyan')}  {output.styled(safe_line(shown.agent), 'bold')}  {globs}  "
-        f"ends {ago(now, shown.until)}{why}"
+        f"ends {due(now, shown.until)}{why}"
     )
 
 
@@ -258,7 +268,7 @@ def conflict(shown: Conflict, now: int, output: Output) -> None:
     why = f": {safe_line(shown.reason, 200)}" if shown.reason else ""
     output.line(
         f"{safe_line(shown.wanted)}  held by {output.styled(safe_line(shown.agent), 'bold')} "
-        f"({shown.what}, {safe_line(shown.held)}), ends {ago(now, shown.until)}{why}"
+        f"({shown.what}, {safe_line(shown.held)}), ends {due(now, shown.until)}{why}"
     )
 
 

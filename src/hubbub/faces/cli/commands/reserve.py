@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubbub.errors import EXIT_FAILED
-from hubbub.faces.cli import render, render_work
+from hubbub.faces.cli import render_work
 from hubbub.text import safe_line
 from hubbub.wire_work import conflict_dict, reservation_dict
 
@@ -67,7 +67,7 @@ def check(context: Context) -> int:
 
 
 def _done(context: Context, kept: Reservation, told: str, *, until: bool) -> int:
-    ends = f"; it ends {render.ago(context.bus.store.now(), kept.until)}" if until else ""
+    ends = f"; it ends {render_work.due(context.bus.store.now(), kept.until)}" if until else ""
     context.done({"reservation": reservation_dict(kept)}, f"{told}{ends}.")
     return 0
 

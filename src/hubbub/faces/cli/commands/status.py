@@ -141,7 +141,9 @@ def _of_agent(context: Context, agent: Agent) -> int:
 def _show_steps(context: Context, steps: list[Step], names: list[str]) -> None:
     output, now = context.output, context.bus.store.now()
     for step, name in zip(steps[:STEPS_SHOWN], names, strict=False):
-        until = f", lease ends {render.ago(now, step.lease_until)}" if step.lease_until is not None else ""
+        until = (
+            f", lease ends {render_work.due(now, step.lease_until)}" if step.lease_until is not None else ""
+        )
         output.line(f"  {name}: {step.status}{until}: {safe_line(step.title, 60)}")
     if len(steps) > STEPS_SHOWN:
         output.line(f"  and has {render.plural(len(steps) - STEPS_SHOWN, 'more step')}")

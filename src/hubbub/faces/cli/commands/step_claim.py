@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import EXIT_NOTHING, HubbubError
 from hubbub.errors_work import ProjectNotFound
-from hubbub.faces.cli import claims, render, render_work
+from hubbub.faces.cli import claims, render_work
 from hubbub.faces.cli.bodies import read_text
 from hubbub.faces.cli.holding import Signals, drive, hand_over
 from hubbub.model_work import Nothing
@@ -60,7 +60,7 @@ def _nothing(context: Context, found: Nothing) -> int:
         return EXIT_NOTHING
     again = ""
     if found.retry_at is not None:
-        again = f" There may be something {render.ago(context.bus.store.now(), found.retry_at)}."
+        again = f" There may be something {render_work.due(context.bus.store.now(), found.retry_at)}."
     context.output.line(f"Nothing to claim ({found.reason}): {safe_line(found.says)}{again}")
     for what in found.blocked_by[:10]:
         if what.startswith("s"):

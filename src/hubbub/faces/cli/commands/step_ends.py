@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.faces.cli import claims, render, render_work
+from hubbub.faces.cli import claims, render_work
 from hubbub.faces.cli.bodies import read_body, read_text
 from hubbub.text import safe_line
 from hubbub.wire_work import counts_dict, stale_dict, step_dict
@@ -119,7 +119,7 @@ def _so(context: Context, step: Step) -> str:
     if step.status == "not_started":
         now = context.bus.store.now()
         if step.not_before is not None and step.not_before > now:
-            return f"; it can be claimed again {render.ago(now, step.not_before)}"
+            return f"; it can be claimed again {render_work.due(now, step.not_before)}"
         return "; it waits for other steps" if step.waiting else "; it can be claimed"
     if step.status == "parked":
         return f"; it is parked: its attempts are used up. Bring it back: hubbub step retry {step.id}"
