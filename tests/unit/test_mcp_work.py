@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hubbub.faces.mcp.kept_claims import KEPT_MAX, KeptClaims
 from hubbub.faces.mcp.long_texts import LIST_SHARE, shares_of, shorten
 from hubbub.faces.mcp.pending import NOTHING, Pending, Taken
+from hubbub.model_topics import Hand
 
 
 def test_a_claim_that_was_ended_stays_ended_when_an_older_look_finds_it() -> None:
@@ -51,6 +52,20 @@ def test_a_claim_is_settled_by_no_call_and_goes_back_only_until_the_next_one() -
     pending.note(2, 100, Taken(mail=("m1",), claims=("c2",)), implicit=True)
     assert pending.due(100, NOTHING) == Taken(mail=("m1",))
     assert pending.withdraw(2) == Taken(mail=("m1",))
+
+
+def test_what_was_handed_out_anew_is_not_forgotten_with_what_was_settled_before() -> None:
+    """A call that was cancelled late forgets what it had settled; the same range went out again by then."""
+    pending, range_ = Pending(), Taken(hands=(Hand("t1", 1, 1),))
+    pending.note(1, 10, range_, implicit=True)
+    due = pending.due(20, NOTHING)
+    assert due == range_
+    pending.note(2, 30, range_, implicit=True)
+    pending.forget(due, 20)
+    assert pending.due(29, NOTHING) == NOTHING
+    assert pending.due(30, NOTHING) == range_
+    pending.forget(range_)
+    assert pending.due(30, NOTHING) == NOTHING
 
 
 @given(st.lists(st.integers(0, 200_000), max_size=40), st.integers(0, 50_000))

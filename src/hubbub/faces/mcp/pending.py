@@ -78,10 +78,13 @@ class Pending:
                     del self._outs[request_id]  # too late to cancel that answer
         return due
 
-    def forget(self, gone: Taken) -> None:
-        """This is settled."""
+    def forget(self, gone: Taken, offset: int | None = None) -> None:
+        """This is settled, with ``offset`` only as answers held it that were due to a call that begins
+        there: the same may have been handed out anew meanwhile."""
         with self._lock:
             for request_id, out in list(self._outs.items()):
+                if offset is not None and out.horizon > offset:
+                    continue
                 rest = out.taken.without(gone)
                 if rest == NOTHING:
                     del self._outs[request_id]

@@ -50,22 +50,23 @@ class ToolCalls:
                 self._note_client_session(member, request)
             own = Taken(_named(given))
             due = member.pending.due(request.offset, own) if member is not None else NOTHING
-            answer = self._run(
-                tool, Caller(self._bus, self._members, member, due, "sync" in self._tools), given, call
-            )
+            caller = Caller(self._bus, self._members, member, due, "sync" in self._tools)
+            answer = self._run(tool, caller, given, call, request.offset)
         except Cancelled:
             if member is not None:
-                member.pending.forget(due)  # it is settled first of all, before a call can wait
+                # It is settled first of all, before a call can wait.
+                member.pending.forget(due, request.offset)
             raise
         except HubbubError as error:
             if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
                 member.lost = True
             return error_result(error), member, None
         if member is not None:
-            member.pending.forget(due.together(own))
+            member.pending.forget(due, request.offset)
+            member.pending.forget(own)
         return result_of(answer), member, answer
 
-    def _run(self, tool: Tool, caller: Caller, given: dict[str, Any], call: Call) -> Answer:
+    def _run(self, tool: Tool, caller: Caller, given: dict[str, Any], call: Call, offset: int) -> Answer:
         due = caller.due
         first = Taken(
             () if tool.settles == "mail" else due.mail, () if tool.settles == "hands" else due.hands
@@ -74,7 +75,7 @@ class ToolCalls:
             actor = caller.member.seat.actor
             self._bus.mail.settle_implicitly(actor, first.mail)
             self._bus.topics.confirm(actor, first.hands)
-            caller.member.pending.forget(first)
+            caller.member.pending.forget(first, offset)
         outcome = tool.handle(caller, given)
         if isinstance(outcome, Generator):
             outcome = call.drive(outcome)
