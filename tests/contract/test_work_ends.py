@@ -1,4 +1,4 @@
-"""How steps end: done, merged, failed, parked, given back; what that does to others; and how they return."""
+"""How steps end: done, merged, failed, given back, lost and parked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.errors import IdempotencyMismatch
-from hubbub.errors_work import ClaimLost, StepNotCompleted, StepNotParked
-from hubbub.model import Actor
+from hubbub.errors_work import ClaimLost, StepNotCompleted
 from hubbub.model_work import (
     BACKOFF_MAX_MS,
     BACKOFF_MS,
@@ -17,9 +16,8 @@ from hubbub.model_work import (
     MAX_ATTEMPTS,
     TRIES_MAX,
     Need,
-    Step,
 )
-from tests.contract.working import claimed, did, draft, failed, planned, ready, statuses, step_of
+from tests.contract.working import claimed, did, draft, fail_rested, failed, planned, ready, statuses, step_of
 from tests.contract.world import World
 
 # --- done ------------------------------------------------------------------------------------------
@@ -127,12 +125,6 @@ def test_only_a_completed_step_is_merged(world: World) -> None:
 # --- failed ----------------------------------------------------------------------------------------
 
 
-def _fail(world: World, actor: Actor, step: str = "p/1", **how: Any) -> Step:
-    """Claim a step as soon as it may be, and fail at it."""
-    world.clock.advance(BACKOFF_MAX_MS)
-    return world.work.fail(actor, claimed(world, actor, step=step).token, "broken", **how)
-
-
 def test_a_failed_attempt_is_kept_with_its_reason(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a")
@@ -153,7 +145,7 @@ def test_a_rest_doubles_with_each_failure_up_to_a_bound(world: World) -> None:
     planned(world, ada, draft(max_attempts=100))
     rests = []
     for _ in range(10):
-        step = _fail(world, ada)
+        step = fail_rested(world, ada)
         assert step.not_before is not None
         rests.append(step.not_before - world.store.now())
     assert rests == [min(BACKOFF_MAX_MS, BACKOFF_MS * 2**count) for count in range(10)]
@@ -167,14 +159,14 @@ def test_a_claim_that_was_lost_or_given_back_does_not_lengthen_the_rest(world: W
         claimed(world, ada)
         world.clock.advance(CLAIM_MS)
         world.work.release(ada, claimed(world, ada).token)
-    assert _fail(world, ada).not_before == world.store.now() + BACKOFF_MS
+    assert fail_rested(world, ada).not_before == world.store.now() + BACKOFF_MS
 
 
 @pytest.mark.parametrize(("delay", "rest"), [(0, None), (1234, 1234)])
 def test_the_rest_may_be_said(world: World, delay: int, rest: int | None) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a")
-    step = _fail(world, ada, delay_ms=delay)
+    step = fail_rested(world, ada, delay_ms=delay)
     assert step.not_before == (None if rest is None else world.store.now() + rest)
     assert ready(world) == ([1] if rest is None else [])
     world.clock.advance(delay)
@@ -186,8 +178,8 @@ def test_attempts_that_fail_at_the_task_are_used_up(world: World, failure: str) 
     ada = world.agent("ada")
     planned(world, ada, "a")
     for _ in range(MAX_ATTEMPTS - 1):
-        assert _fail(world, ada, failure=failure).status == "not_started"
-    step = _fail(world, ada, failure=failure)
+        assert fail_rested(world, ada, failure=failure).status == "not_started"
+    step = fail_rested(world, ada, failure=failure)
     assert (step.status, step.ended_at, step.not_before) == ("parked", world.store.now(), None)
     assert (step.attempts, step.agent) == (MAX_ATTEMPTS, None)
     assert ready(world) == []
@@ -198,22 +190,22 @@ def test_failures_that_are_not_the_steps_fault_use_up_none(world: World, failure
     ada = world.agent("ada")
     planned(world, ada, draft(max_attempts=1))
     for _ in range(TRIES_MAX - 1):
-        assert _fail(world, ada, failure=failure).status == "not_started"
+        assert fail_rested(world, ada, failure=failure).status == "not_started"
     # But not for ever.
-    assert _fail(world, ada, failure=failure).status == "parked"
+    assert fail_rested(world, ada, failure=failure).status == "parked"
 
 
 def test_a_step_may_have_attempts_of_its_own_number(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, draft(max_attempts=1), draft(max_attempts=5))
-    assert _fail(world, ada, "p/1").status == "parked"
-    assert [_fail(world, ada, "p/2").status for _ in range(5)] == ["not_started"] * 4 + ["parked"]
+    assert fail_rested(world, ada, "p/1").status == "parked"
+    assert [fail_rested(world, ada, "p/2").status for _ in range(5)] == ["not_started"] * 4 + ["parked"]
 
 
 def test_a_final_failure_ends_the_step(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a")
-    step = _fail(world, ada, final=True)
+    step = fail_rested(world, ada, final=True)
     assert (step.status, step.ended_at) == ("failed", world.store.now())
 
 
@@ -276,197 +268,3 @@ def test_an_attempt_beyond_its_time_limit_is_a_timeout(world: World) -> None:
         world.clock.advance(1000)
         assert step_of(world, 1).status == status
     assert [(one.state, one.failure) for one in world.work.step("p/1")[1]] == [("lost", "timeout")] * 2
-
-
-# --- dependents ------------------------------------------------------------------------------------
-
-ENDINGS = ("failed", "parked", "cancelled")
-
-
-def _give_up(world: World, actor: Actor, status: str, step: str = "p/1") -> None:
-    if status == "cancelled":
-        world.work.cancel_step(actor, step)
-    else:
-        if status == "parked":
-            world.work.edit_step(actor, step, {"max_attempts": 1})
-        failed(world, actor, step, final=status == "failed")
-    assert world.work.step(step)[0].status == status
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_dependent_goes_the_way_of_its_edge(world: World, ending: str) -> None:
-    ada = world.agent("ada")
-    edges = [
-        Need(1, until, policy)
-        for until in ("completed", "merged")
-        for policy in ("block", "cancel", "continue")
-    ]
-    planned(world, ada, "a", *[draft("x", edge) for edge in edges])
-    world.clock.advance(5)
-    _give_up(world, ada, ending)
-    assert statuses(world) == [ending, *["not_started", "cancelled", "not_started"] * 2]
-    assert [step_of(world, num).waiting for num in (2, 4, 5, 7)] == [1, 0, 1, 0]
-    assert ready(world) == [4, 7]
-    assert step_of(world, 4).ready_at == world.store.now()
-    assert [one.kind for one in world.work.explain("p/2")] == ["failed"]
-    assert step_of(world, 3).ended_at == world.store.now()
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_cancelling_goes_on_to_what_depends_on_that(world: World, ending: str) -> None:
-    ada = world.agent("ada")
-    cancel, go_on = "cancel", "continue"
-    planned(
-        world,
-        ada,
-        "1",
-        draft("2", Need(1, on_failure=cancel)),
-        draft("3", Need(2, on_failure=cancel)),
-        draft("4", Need(2, on_failure=go_on)),
-        draft("5", Need(3)),
-        draft("6", Need(3, on_failure=go_on), Need(4)),
-    )
-    _give_up(world, ada, ending)
-    assert statuses(world) == [ending, "cancelled", "cancelled", "not_started", "not_started", "not_started"]
-    assert ready(world) == [4]
-    did(world, ada)
-    assert ready(world) == [6]
-    assert "step 2" in world.events("step_cancelled", step="p/3")[0].detail["why"]  # type: ignore[index]
-
-
-def test_what_needs_two_that_will_not_be_done_is_cancelled_once(world: World) -> None:
-    ada = world.agent("ada")
-    planned(
-        world,
-        ada,
-        "1",
-        draft("2", Need(1, on_failure="cancel")),
-        draft("3", Need(1, on_failure="cancel")),
-        draft("4", Need(2, on_failure="cancel"), Need(3, on_failure="cancel")),
-    )
-    failed(world, ada, "p/1")
-    assert len(world.events("step_cancelled", step="p/4")) == 1
-    world.work.retry(ada, "p/1")
-    assert len(world.events("step_retried", step="p/4")) == 1
-
-
-def test_a_long_chain_is_cancelled_whole(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, "1", *[draft(str(num), Need(num - 1, on_failure="cancel")) for num in range(2, 1501)])
-    world.work.cancel_step(ada, "p/1")
-    assert world.work.project("p").counts.cancelled == 1500
-    world.work.retry(ada, "p/1")
-    assert world.work.project("p").counts.not_started == 1500
-    assert ready(world) == [1]
-
-
-def test_a_dependent_that_is_begun_is_not_cancelled(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, "a", draft("b", Need(1, on_failure="continue")))
-    failed(world, ada, "p/1")
-    live = claimed(world, ada)
-    # What it went on without comes back: it has begun, and need not wait.
-    world.work.retry(ada, "p/1")
-    assert step_of(world, 2).status == "claimed"
-    world.work.cancel_step(ada, "p/1")
-    assert world.work.complete(ada, live.token).status == "completed"
-
-
-# --- brought back ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_what_was_given_up_is_brought_back_with_its_attempts_forgiven(world: World, ending: str) -> None:
-    ada, bob = world.agents_named("ada", "bob")
-    planned(world, ada, draft("a", max_attempts=3))
-    _fail(world, ada)
-    if ending == "parked":
-        _fail(world, ada)
-        _fail(world, ada)
-    else:
-        world.clock.advance(BACKOFF_MAX_MS)
-        _give_up(world, ada, ending)
-    assert step_of(world, 1).status == ending
-    used = step_of(world, 1).attempts
-    world.clock.advance(5)
-    step = world.work.retry(bob, "p/1", note="disk is larger")
-    assert (step.status, step.ended_at, step.not_before) == ("not_started", None, None)
-    assert (step.ready_at, step.attempts) == (world.store.now(), used)
-    (event,) = world.events("step_retried")
-    assert (event.actor, event.detail) == ("bob", {"note": "disk is larger"})
-    # The rest and the count begin anew; attempts are numbered on.
-    live = claimed(world, ada)
-    assert (live.attempt.number, len(live.earlier)) == (used + 1, used)
-    step = world.work.fail(ada, live.token, "x")
-    assert step.not_before == world.store.now() + BACKOFF_MS
-    assert [_fail(world, ada).status for _ in range(2)] == ["not_started", "parked"]
-
-
-def test_a_retried_step_brings_back_what_was_cancelled_for_it_and_nothing_else(world: World) -> None:
-    ada = world.agent("ada")
-    cancel = "cancel"
-    planned(
-        world,
-        ada,
-        "1",
-        draft("2", Need(1, on_failure=cancel)),
-        draft("3", Need(2, on_failure=cancel)),
-        draft("4", Need(1, on_failure=cancel)),
-        "5",
-    )
-    for num in (4, 5):
-        world.work.cancel_step(ada, f"p/{num}")
-    failed(world, ada, "p/1")
-    world.work.retry(ada, "p/1")
-    assert statuses(world) == ["not_started", "not_started", "not_started", "cancelled", "cancelled"]
-    assert [step_of(world, num).waiting for num in (1, 2, 3)] == [0, 1, 1]
-    for num in (1, 2, 3):
-        assert ready(world) == [num]
-        did(world, ada)
-
-
-def test_who_went_on_without_a_step_waits_for_it_again_unless_begun(world: World) -> None:
-    ada = world.agent("ada")
-    edge = Need(1, on_failure="continue")
-    planned(world, ada, "1", draft("2", edge), draft("3", edge), draft("4", edge))
-    failed(world, ada, "p/1")
-    assert ready(world) == [2, 3, 4]
-    claimed(world, ada, step="p/2")
-    did(world, ada, "p/3")
-    world.work.retry(ada, "p/1")
-    assert ready(world) == [1]
-    assert (step_of(world, 4).waiting, step_of(world, 4).ready_at) == (1, None)
-    did(world, ada, "p/1")
-    assert ready(world) == [4]
-
-
-def test_a_step_that_was_cancelled_waits_for_what_came_back_meanwhile(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, "1", draft("2", Need(1, on_failure="continue")))
-    world.work.cancel_step(ada, "p/2")
-    failed(world, ada, "p/1")
-    world.work.retry(ada, "p/1")
-    world.work.retry(ada, "p/2")
-    assert ready(world) == [1]
-
-
-def test_only_what_was_given_up_is_retried(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, "a", "b", "c", "d")
-    did(world, ada, "p/1")
-    did(world, ada, "p/2")
-    world.work.merge(ada, "p/2")
-    claimed(world, ada, step="p/3")
-    before = world.last_seq()
-    for num in range(1, 5):
-        with pytest.raises(StepNotParked):
-            world.work.retry(ada, f"p/{num}")
-    assert world.last_seq() == before
-
-
-def test_a_step_that_time_has_parked_can_be_retried_though_nobody_looked(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, draft(max_attempts=1, time_limit_ms=1000))
-    claimed(world, ada)
-    world.clock.advance(1000)
-    assert world.work.retry(ada, "p/1").status == "not_started"

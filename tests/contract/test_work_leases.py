@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from hubbub.errors import HubbubError
 from hubbub.errors_work import ClaimChanged, ClaimLive, ClaimLost
-from hubbub.model import SESSION_TTL_MS, Actor
+from hubbub.model import SESSION_TTL_MS, Actor, NewSession, Profile
 from hubbub.model_work import CLAIM_MS, TIME_LIMIT_MS, Claim
 from hubbub.stores import open_store
 from tests.contract.working import claimed, did, draft, planned, statuses, step_of
@@ -210,6 +211,27 @@ def test_an_agent_that_leaves_the_bus_gives_back_what_it_holds(world: World) -> 
     assert world.work.mine(back) == ()
     with pytest.raises(ClaimLost, match="released"):
         world.work.renew(back, live.token)
+
+
+TAKES_PART: dict[str, Callable[[World, Actor], object]] = {
+    "claim": lambda world, actor: world.work.claim(actor),
+    "project": lambda world, actor: planned(world, actor, name="q"),
+    "reserve": lambda world, actor: world.work.reserve(actor, ("x",), ttl_ms=10 * SESSION_TTL_MS),
+    "look": lambda world, actor: world.work.mine(actor),
+}
+
+
+@pytest.mark.parametrize("what", TAKES_PART)
+def test_a_made_up_name_that_takes_part_is_kept(world: World, what: str) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a")
+    made = world.agents.register(Profile("made-up", ephemeral=True), NewSession("s-made-up"))
+    assert made.agent.session is not None
+    TAKES_PART[what](world, Actor("made-up", "s-made-up"))
+    world.agents.end_session("s-made-up", "left")
+    kept = "made-up" in {agent.name for agent in world.agents.all()}
+    assert kept is (what != "look")
+    assert len(world.work.reservations()) == (what == "reserve")
 
 
 # --- run out ---------------------------------------------------------------------------------------

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.model import Actor
-from hubbub.model_work import Claim, Need, Nothing, Project, ProjectDraft, Step, StepDraft, Wanted
+from hubbub.model_work import (
+    BACKOFF_MAX_MS,
+    CLAIM_MS,
+    Claim,
+    Need,
+    Nothing,
+    Project,
+    ProjectDraft,
+    Step,
+    StepDraft,
+    Wanted,
+)
 from tests.contract.world import World
 
 
@@ -96,3 +107,39 @@ def nums(steps: tuple[Step, ...]) -> list[int]:
 def ready(world: World, project: str | None = "p") -> list[int]:
     """The numbers of the steps that can be claimed, in the order in which they would be."""
     return nums(world.work.steps(project, ready=True)[0])
+
+
+def fail_rested(world: World, actor: Actor, step: str = "p/1", **how: Any) -> Step:
+    """Claim a step as soon as it may be, and fail at it."""
+    world.clock.advance(BACKOFF_MAX_MS)
+    return world.work.fail(actor, claimed(world, actor, step=step).token, "broken", **how)
+
+
+def a_long_day(world: World) -> None:
+    """Something of everything in the project p."""
+    ada, bob = world.agent("ada"), world.seat("bob")
+    planned(world, ada, "1", draft("2", max_attempts=1), "3")
+    world.work.add_steps(ada, "p", (draft("4"),))
+    world.work.edit_step(ada, "p/4", {"title": "four"})
+    live = claimed(world, bob)
+    world.work.start(bob, live.token)
+    bob = world.seat("bob", take_over=True)
+    world.work.mine(bob)
+    world.work.complete(bob, live.token, commit="f00", result="good")
+    world.work.merge(ada, "p/1")
+    failed(world, bob, "p/2", final=False)
+    world.work.retry(ada, "p/2", note="again")
+    world.work.release(bob, claimed(world, bob, step="p/2").token)
+    claimed(world, bob, step="p/2")
+    world.clock.advance(CLAIM_MS)
+    lost = claimed(world, bob, step="p/3")
+    world.clock.advance(CLAIM_MS)
+    world.work.recover(ada, "p/3", attempt=1, lease_until=lost.attempt.lease_until)
+    world.work.cancel_step(ada, "p/4", reason="no need")
+    did(world, bob, "p/2")
+    did(world, bob, "p/3")
+    kept = world.work.reserve(ada, ("a",), ttl_ms=1000)
+    world.work.renew_reservation(ada, kept.id, ttl_ms=1000)
+    world.work.release_reservation(ada, kept.id)
+    world.work.limit_resource(ada, "gpu", 2)
+    world.work.update_project(ada, "p", {"priority": 1})

@@ -64,6 +64,12 @@ def admit(tx: Write, actor: Actor, now: int) -> ActorState:
     return state
 
 
+def admit_to_stay(tx: Write, actor: Actor, now: int) -> None:
+    """:func:`admit` one that takes part: a made-up name is kept from now on."""
+    if admit(tx, actor, now).ephemeral:
+        tx.db.execute(_SQL["agent_takes_part"], {"name": actor.agent})
+
+
 def revive(tx: Write, actor: Actor, now: int) -> None:
     """Give a session that missed its beats its name back, unless another one holds it now."""
     held = one(tx.db, _SQL["live_session_of"], {"agent": actor.agent})

@@ -13,7 +13,7 @@ from hubbub.model import Actor
 from hubbub.model_work import Conflict, Reservation
 from hubbub.names import new_tag, parse_id, reservation_id, step_id
 from hubbub.stores.sqlite import work_ends as ends
-from hubbub.stores.sqlite.actors import admit
+from hubbub.stores.sqlite.actors import admit, admit_to_stay
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
 from hubbub.stores.sqlite.rows import load
@@ -29,7 +29,7 @@ def reserve(
     """See :meth:`hubbub.stores.contract_work.WorkStore.reserve`."""
     now = core.clock.now()
     with core.write() as tx:
-        admit(tx, actor, now)
+        admit_to_stay(tx, actor, now)
         ends.expire(tx, now)
 
         def act() -> dict[str, int]:

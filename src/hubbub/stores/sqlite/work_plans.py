@@ -11,7 +11,7 @@ from hubbub.model import Actor
 from hubbub.model_work import AGEING_MS, DONE, Need, Project, ProjectDraft, Step, StepDraft
 from hubbub.names import new_tag, topic_id, topic_key
 from hubbub.stores.sqlite import work_ends as ends
-from hubbub.stores.sqlite.actors import admit
+from hubbub.stores.sqlite.actors import admit_to_stay
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
 from hubbub.stores.sqlite.statements import statements
@@ -27,7 +27,7 @@ def create_project(
     """See :meth:`hubbub.stores.contract_work.WorkStore.create_project`."""
     now = core.clock.now()
     with core.write() as tx:
-        admit(tx, actor, now)
+        admit_to_stay(tx, actor, now)
 
         def act() -> dict[str, Any]:
             refuse_taken(tx, draft.name)
@@ -95,7 +95,7 @@ def add_steps(
     """See :meth:`hubbub.stores.contract_work.WorkStore.add_steps`."""
     now = core.clock.now()
     with core.write() as tx:
-        admit(tx, actor, now)
+        admit_to_stay(tx, actor, now)
         row = find_project(tx.db, project)
 
         def act() -> dict[str, Any]:
