@@ -60,7 +60,7 @@ def _run(page: Path, tmp_path: Path) -> None:
             assert _masked(printed, home) == _masked("\n".join(shown), home), command
 
 
-@pytest.mark.parametrize("page", ["how-to/work-in-git-worktrees.md"])
+@pytest.mark.parametrize("page", ["how-to/work-in-git-worktrees.md", "tutorials/share-a-project.md"])
 def test_a_page_on_work_does_what_it_prints_in_a_real_repository(page: str, tmp_path: Path) -> None:
     _run(DOCS / page, tmp_path)
 
