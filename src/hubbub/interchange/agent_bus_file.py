@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, NoReturn
-
-import apsw
+from contextlib import AbstractContextManager, suppress
+from typing import Any, NamedTuple
 
 from hubbub.errors import HubbubError, ImportInvalid, InvalidArgument
-from hubbub.interchange import checks
-from hubbub.interchange.reading import open_file
+from hubbub.interchange import checks, foreign
 from hubbub.model import MAX_MESSAGE_BYTES
 from hubbub.model_topics import Imported
 from hubbub.names import KIND_RULE, check_topic_name
 from hubbub.text import safe_line
 
-MAGIC = b"SQLite format 3\x00"
 VERSION = "6"
 """The one version of the stored format that was ever released with topics of this shape."""
 
@@ -29,7 +24,6 @@ REASON_MAX = 1000
 NAME_ROOM = 120
 """Letters of a topic's name that leave room for a suffix."""
 
-_BUSY_MS = 5000
 _NEEDED = {
     "meta": {"key", "value"},
     "topics": {"topic_id", "name", "created_at", "status", "closed_at", "close_reason", "metadata_json"},
@@ -46,7 +40,6 @@ _NEEDED = {
     },
     "cursors": {"topic_id", "agent_name", "last_seq"},
 }
-_OWN = int.from_bytes(b"HubB", "big")
 
 
 class SourceTopic(NamedTuple):
@@ -84,13 +77,9 @@ class Database:
         Raises:
             ImportInvalid: it is no database of Agent Bus MCP in the version that is known, or damaged.
         """
-        with open_file(path) as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise ImportInvalid(f"{safe_line(path)} is not an SQLite database.", hint="Check the path.")
         self._path = path
-        self._sql = _statements()
-        with self._told():
-            self._db = _open(path)
+        self._sql = foreign.statements("agent_bus.sql")
+        self._db = foreign.connect(path)
         try:
             with self._told():
                 self._check()
@@ -133,7 +122,7 @@ class Database:
 
     def _check(self) -> None:
         owner = self._db.pragma("application_id")
-        if owner == _OWN:
+        if owner == foreign.OWN:
             raise ImportInvalid(
                 f"{safe_line(self._path)} is a bus of Hubbub itself.",
                 hint="Use it with --bus; nothing is to import.",
@@ -158,61 +147,10 @@ class Database:
                 f"{safe_line(self._path)} has {shown} of Agent Bus MCP's format.",
                 hint=f"Nothing was imported: import knows version {VERSION}.",
             )
-        for table in ("topics", "messages", "cursors"):
-            found = next(self._db.execute(f"PRAGMA integrity_check({table})"))[0]
-            if found != "ok":
-                self._damaged(str(found))
+        foreign.check_whole(self._db, self._path, ("topics", "messages", "cursors"))
 
-    def _damaged(self, why: str) -> NoReturn:
-        raise ImportInvalid(
-            f"{safe_line(self._path)} is damaged: {safe_line(why, 200)}",
-            hint="Nothing was imported. Restore a backup of it, or save what can be: sqlite3 FILE .recover",
-        )
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What SQLite complains of, as an error of import."""
-        try:
-            yield
-        except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
-            self._damaged(str(error))
-        except apsw.Error as error:
-            raise ImportInvalid(
-                f"{safe_line(self._path)} can't be read: {safe_line(str(error), 200)}",
-                hint="Check who may read it, and try again when nothing writes it.",
-            ) from None
-
-
-def _statements() -> dict[str, str]:
-    """The named statements of ``agent_bus.sql``."""
-    with open(os.path.join(os.path.dirname(__file__), "agent_bus.sql"), encoding="utf-8") as source:
-        parts = source.read().split("\n-- name: ")[1:]
-    return {name.strip(): text for name, _, text in (part.partition("\n") for part in parts)}
-
-
-def _open(path: str) -> apsw.Connection:
-    try:
-        db = _connect(path, "mode=ro")
-        db.pragma("schema_version")
-    except (apsw.CantOpenError, apsw.ReadOnlyError):
-        # Where its log can't be made beside it, nobody can be writing it either, unless there is one.
-        log = f"{path}-wal"
-        if os.path.exists(log) and os.path.getsize(log):
-            raise
-        db = _connect(path, "mode=ro&immutable=1")
-    return db
-
-
-def _connect(path: str, how: str) -> apsw.Connection:
-    from urllib.parse import quote
-
-    address = f"file:{quote(os.path.abspath(path))}?{how}"
-    db = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-    db.set_busy_timeout(_BUSY_MS)
-    # A stranger's file: nothing that its schema holds is run, and damage is noticed.
-    db.pragma("trusted_schema", False)
-    db.pragma("cell_size_check", True)
-    return db
+    def _told(self) -> AbstractContextManager[None]:
+        return foreign.told(self._path)
 
 
 # --- rows ------------------------------------------------------------------------------------------
