@@ -37,37 +37,45 @@ class StepExists(InvalidArgument):
     """A step of the project has this number, or two of the new ones have the same."""
 
     code = "STEP_EXISTS"
+    default_hint = "Choose a free number, or leave it out: a new step takes the next one."
 
 
 class DependencyCycle(InvalidArgument):
     """Steps would wait for each other in a circle; nothing was changed."""
 
     code = "DEPENDENCY_CYCLE"
+    default_hint = "Leave out one of these needs."
 
 
 class StepOver(HubbubError):
     """The step is over: done, failed, parked or cancelled."""
 
     code = "STEP_OVER"
+    default_hint = (
+        "Bring a failed, parked or cancelled one back: recover_step(retry=true), or hubbub step retry. "
+        "For more to do after one that is done, add a step."
+    )
 
 
 class StepBegun(HubbubError):
-    """Somebody holds the step, or has worked on it."""
+    """Somebody holds the step."""
 
     code = "STEP_BEGUN"
-    default_hint = "Wait until it is over, cancel it, or add another step."
+    default_hint = "Wait until its holder is done or releases it, cancel it, or add another step."
 
 
 class StepNotCompleted(HubbubError):
     """Only a completed step can be marked as merged."""
 
     code = "STEP_NOT_COMPLETED"
+    default_hint = "Its holder completes it first: complete_step, or hubbub step done"
 
 
 class StepNotParked(HubbubError):
     """Only a parked, failed or cancelled step can be retried."""
 
     code = "STEP_NOT_PARKED"
+    default_hint = "What keeps it from being claimed: get_step, or hubbub step explain"
 
 
 class ClaimLost(HubbubError):

@@ -129,6 +129,10 @@ def test_a_claim_that_was_not_renewed_is_lost(cli: Cli) -> None:
     assert (lost.status, lost.code) == (5, "CLAIM_LOST")
     assert "alice has had it since " in lost.err
     assert "do not push" in lost.err
+    named = cli.run("step", "done", "--step", "parser/1", agent="bob")  # who knows no token is told, too
+    assert (named.status, named.code) == (5, "CLAIM_LOST")
+    assert "(attempt 1) ran out at " in named.err
+    assert "alice has it now." in named.err
     assert step(cli, "parser/1")["agent"] == "alice"
 
 

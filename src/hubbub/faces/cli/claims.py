@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors_work import StepNotFound
+from hubbub.clock import to_iso
+from hubbub.errors_work import ClaimLost, StepNotFound
 from hubbub.faces.cli.failures import NoClaim, UsageError
 from hubbub.model_work import LIVE
 from hubbub.text import safe_line
@@ -25,6 +26,7 @@ def token(context: Context, actor: Actor) -> str:
     """The token that ``--token`` or ``--step`` names, else HUBBUB_CLAIM, else the agent's only live claim's.
 
     Raises:
+        ClaimLost: it held the step that ``--step`` names, and lost it.
         NoClaim: it holds none, or not that step.
         UsageError: it holds several.
     """
@@ -43,6 +45,8 @@ def token(context: Context, actor: Actor) -> str:
     if len(held) == 1:
         return held[0].token
     if not held:
+        if given.step is not None:
+            _refuse_lost(context, actor)
         what = "no step" if given.step is None else f"no claim on {safe_line(given.step, 100)}"
         raise NoClaim(f"{actor.agent} holds {what}.")
     several = "; ".join(f"--token {claim.token} ({_named(claim)})" for claim in held[:LISTED])
@@ -63,6 +67,28 @@ def _of_step(context: Context, held: tuple[Claim, ...]) -> tuple[Claim, ...]:
         error.hint = "The steps that you hold: hubbub step mine"
         raise
     return tuple(claim for claim in held if claim.step.id == id_)
+
+
+def _refuse_lost(context: Context, actor: Actor) -> None:
+    """Say what became of the agent's last claim on the step that ``--step`` names, if that was lost: who is
+    late must stop, and knows no token to be told so by."""
+    name = context.arguments.step
+    if name.isascii() and name.isdigit():
+        return  # a number alone names a step that is held, and none is
+    step, attempts = context.bus.work.step(name)
+    own = next((attempt for attempt in attempts if attempt.agent == actor.agent), None)
+    if own is None or own.state not in ("lost", "cancelled") or own.ended_at is None:
+        return
+    how = (
+        f"ran out at {to_iso(own.lease_until)}"
+        if own.state == "lost"
+        else f"was cancelled at {to_iso(own.ended_at)}"
+    )
+    so = f" {step.agent} has it now." if step.status in LIVE else f" It is {step.status}."
+    raise ClaimLost(
+        f"{actor.agent}'s claim on {safe_line(name, 100)} (attempt {own.number}) {how}.{so}",
+        attempt=own.number,
+    )
 
 
 def held(context: Context) -> dict[str, list[Step]]:
