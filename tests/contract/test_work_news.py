@@ -42,6 +42,14 @@ def test_what_happened_to_steps_is_told_in_the_projects_topic_once_and_in_order(
     assert _news(world) == told
 
 
+def test_what_an_agent_ends_with_a_full_stop_gets_no_second_one(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b")
+    did(world, ada, result="Call tokens().")
+    world.work.tell()
+    assert _news(world) == ["Step 1 (a) is completed - Call tokens()."]
+
+
 def test_news_say_who_and_of_what(world: World) -> None:
     ada, bob = world.agents_named("ada", "bob")
     planned(world, ada, "a", "b")
