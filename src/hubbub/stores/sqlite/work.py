@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from hubbub.errors import BusBusy, BusFull, BusReadOnly
 from hubbub.model import Actor
 from hubbub.model_work import (
     CLAIM_MS,
@@ -60,8 +62,9 @@ class SqliteWork:
         with self._core.read() as db:
             row = one(db, SQL["anything_expired"], {"now": now})
         if row is not None and row[0]:
-            with self._core.write() as tx:
-                ends.expire(tx, now)
+            # A look needs no turn: where nothing can be written, it shows what is written.
+            with suppress(BusBusy, BusFull, BusReadOnly), self._core.write() as tx:
+                ends.expire(tx, self._core.clock.now())
 
     # --- plans -------------------------------------------------------------------------------
 

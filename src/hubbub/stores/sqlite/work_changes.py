@@ -42,8 +42,8 @@ ABORTED = -1
 
 def update_project(core: Core, actor: Actor, project: str, changes: dict[str, Any]) -> Project:
     """See :meth:`hubbub.stores.contract_work.WorkStore.update_project`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         row = find_project(tx.db, project)
         values = {
@@ -83,8 +83,8 @@ def _state_follows(tx: Write, actor: Actor, project: int, before: str, state: st
 
 def edit_step(core: Core, actor: Actor, name: str, changes: dict[str, Any]) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.edit_step`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         row = _open(tx, actor, name, now)
         values: dict[str, Any] = {
             "step": row[0],
@@ -152,8 +152,8 @@ def _unbegun(tx: Write, actor: Actor, name: str, now: int) -> Row:
 
 def set_needs(core: Core, actor: Actor, name: str, add: tuple[Need, ...], remove: tuple[int, ...]) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.set_needs`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         row = _unbegun(tx, actor, name, now)
         plans.set_needs(tx, row, add, remove, now)
         detail = {"needs": [need.num for need in add], "no_longer": list(remove)}
@@ -163,8 +163,8 @@ def set_needs(core: Core, actor: Actor, name: str, add: tuple[Need, ...], remove
 
 def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> tuple[Step, ...]:
     """See :meth:`hubbub.stores.contract_work.WorkStore.split_step`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         row = _unbegun(tx, actor, name, now)
         needs = tuple(
             Need(num, until, fails)
@@ -184,8 +184,8 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
 
 def cancel(core: Core, actor: Actor, name: str, reason: str) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.cancel_step`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         ends.expire(tx, now)
         row = step_row(tx.db, find_step(tx.db, name))
@@ -213,8 +213,8 @@ def _cancel(
 
 def retry(core: Core, actor: Actor, name: str, note: str) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.retry`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         ends.expire(tx, now)
         row = step_row(tx.db, find_step(tx.db, name))
@@ -240,8 +240,8 @@ def _revive(tx: Write, actor: Actor, step: int, now: int, why: str) -> None:
 
 def merge(core: Core, actor: Actor, name: str, commit: str | None) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.merge`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         row = step_row(tx.db, find_step(tx.db, name))
         if row[13] == "merged":
@@ -274,8 +274,8 @@ def stale(core: Core, idle_ms: int, limit: int) -> tuple[Stale, ...]:
 
 def recover(core: Core, actor: Actor | None, name: str, attempt: int, lease_until: int) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.recover`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         if actor is not None:
             admit(tx, actor, now)
         row = step_row(tx.db, find_step(tx.db, name))

@@ -44,6 +44,8 @@ def claim(
         if nothing is not None:
             return nothing
     with core.write() as tx:
+        # Waiting for the turn takes time: what ran out meanwhile is over, and a new lease begins now.
+        now = core.clock.now()
         state = admit(tx, actor, now)
         ends.expire(tx, now)
         asked = resolve(tx.db, wanted)
@@ -147,8 +149,8 @@ def claim_of(db: apsw.Connection, token: str) -> Claim:
 
 def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
     """See :meth:`hubbub.stores.contract_work.WorkStore.mine`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         ends.expire(tx, now)
         found = list(tx.db.execute(SQL["live_of_agent"], {"agent": actor.agent, "now": now}))
@@ -195,8 +197,8 @@ def _lost(tx: Write, row: Row, now: int) -> ClaimLost:
 
 def start(core: Core, actor: Actor, token: str, branch: str | None, worktree: str | None) -> Claim:
     """See :meth:`hubbub.stores.contract_work.WorkStore.start`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         row = hold(tx, actor, token, now)
         begun = step_row(tx.db, row[1])[13] == "in_progress"
@@ -211,8 +213,8 @@ def start(core: Core, actor: Actor, token: str, branch: str | None, worktree: st
 
 def renew(core: Core, actor: Actor, token: str, notes: str | None) -> Claim:
     """See :meth:`hubbub.stores.contract_work.WorkStore.renew`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         row = hold(tx, actor, token, now)
         values = {"attempt": row[0], "now": now, "notes": notes, "branch": None, "worktree": None}
@@ -228,8 +230,8 @@ def complete(
     key: str | None,
 ) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.complete`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
 
         def act() -> dict[str, int]:
@@ -258,8 +260,8 @@ def fail(
     key: str | None,
 ) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.fail`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
 
         def act() -> dict[str, int]:
@@ -297,8 +299,8 @@ def _fail(tx: Write, actor: Actor, row: Row, told: dict[str, Any], now: int) -> 
 
 def release(core: Core, actor: Actor, token: str, notes: str | None, delay_ms: int) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.release`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit(tx, actor, now)
         row = hold(tx, actor, token, now)
         _release(tx, actor, (row[0], row[1], row[2]), now, notes, now + delay_ms if delay_ms else None)

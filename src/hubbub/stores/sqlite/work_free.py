@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import apsw
 
@@ -42,11 +43,20 @@ def _overlap(one_list: str, other_list: str) -> bool:
     return any(overlap(a, b) for a in _loaded(one_list) for b in _loaded(other_list))
 
 
+_asking: WeakKeyDictionary[apsw.Connection, list[Held]] = WeakKeyDictionary()
+
+
 def ask_while(db: apsw.Connection, held: Held) -> None:
     """Have the statements' ``is_free`` answer from ``held``."""
+    known = _asking.get(db)
+    if known is not None:
+        known[0] = held
+        return
+    # Defined once: to define a function anew makes SQLite plan all statements of the connection again.
+    answering = _asking[db] = [held]
 
     def is_free(*values: Any) -> int:
-        return int(held.frees(values[0], values[1]))
+        return int(answering[0].frees(values[0], values[1]))
 
     db.create_scalar_function("is_free", is_free, 2)
 
