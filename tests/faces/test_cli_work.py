@@ -320,6 +320,48 @@ def test_reserving_files(cli: Cli) -> None:
     assert (by_step.status, by_step.json["conflicts"][0]["reason"]) == (1, "step 1: x")
 
 
+# --- plans as files ------------------------------------------------------------------------------------
+
+
+def test_a_plan_goes_to_a_file_and_comes_back(cli: Cli) -> None:
+    plan(cli)
+    take(cli, agent="bob")
+    cli.run("step", "done", "--commit", "c1", agent="bob")
+    printed = cli.run("project", "export", "parser")
+    wrote = cli.run("project", "export", "parser", "-o", "plan.json")
+    assert wrote.out.startswith(f"Wrote {cli.folder / 'plan.json'}: ")
+    assert (cli.folder / "plan.json").read_text() == printed.out
+    assert cli.run("project", "export", "parser", "-o", "plan.json").code == "EXPORT_FAILED"
+    again = cli.run("project", "import", "-", "--name", "two", agent="alice", stdin=printed.raw)
+    assert again.out.endswith("): 3 steps: 1 ready, 2 waiting.\n")
+    assert cli.run("project", "export", "two").out.replace('"two"', '"parser"') == printed.out
+    full = cli.run("project", "export", "parser", "-o", "all.json", "--results", "--json").json
+    assert full["form"] == "json"
+    kept = cli.run("project", "import", "all.json", "--name", "three", "--keep-done", "--json", agent="alice")
+    assert (kept.json["project"]["steps"]["completed"], kept.json["steps"]) == (1, 3)
+    assert step(cli, "three/1")["commit_hash"] == "c1"
+    taken = cli.run("project", "import", "all.json", agent="alice")
+    assert (taken.status, taken.code) == (1, "PROJECT_EXISTS")
+
+
+def test_a_file_that_is_no_plan_is_refused(cli: Cli) -> None:
+    (cli.folder / "large.json").write_bytes(b"[" + "é".encode() * 3_000_000)
+    (cli.folder / "latin.json").write_bytes(b'["\xe9"]')
+    for words, status, code in (
+        (["large.json"], 2, "INVALID_ARGUMENT"),
+        (["latin.json"], 2, "INVALID_ARGUMENT"),
+        (["none.json"], 3, "NOT_FOUND"),
+        (["bus.db"], 2, "INVALID_ARGUMENT"),
+        (["-"], 2, "IMPORT_INVALID"),
+        (["-", "--format", "toml"], 2, "INVALID_ARGUMENT"),
+    ):
+        done = cli.run("project", "import", *words, agent="alice")
+        assert (words, done.status, done.code) == (words, status, code)
+    assert cli.run("project").out == "No projects.\n"
+    unknown = cli.run("project", "export", "parser")
+    assert (unknown.status, unknown.code) == (3, "PROJECT_NOT_FOUND")
+
+
 # --- help and completion -------------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ WORK: dict[str, tuple[str, str, str, str]] = {
     "project import": (
         FILES,
         "import_",
-        "make projects of a plan or an hq database",
+        "make a project of a plan in JSON or YAML",
         "hubbub project import plan.yaml",
     ),
     "project export": (

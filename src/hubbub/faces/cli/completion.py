@@ -186,6 +186,7 @@ def _own_values() -> dict[tuple[str, str], tuple[str, ...]]:
         ("topic join", "--from"): ("start", "latest"),
         ("project list", "--state"): PROJECT_STATES,
         ("project export", "--format"): ("json", "yaml"),
+        ("project import", "--format"): ("json", "yaml"),
         ("step graph", "--format"): ("text", "mermaid", "svg"),
     }
 

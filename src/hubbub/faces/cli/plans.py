@@ -40,16 +40,14 @@ def read_steps(path: str) -> list[Any]:
         NotFound: there is no such file.
         InvalidArgument: it is no such list.
     """
-    shown = "standard input" if path == "-" else safe_line(path)
-    data = _read(path, shown)
+    shown = _shown(path)
+    data = read_bytes(path, PLAN_BYTES + 1)
     if len(data) > PLAN_BYTES:
         raise InvalidArgument(
             f"{shown} has more than {PLAN_BYTES >> 20} MiB.", hint="Add the steps in parts."
         )
     try:
-        value = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InvalidArgument(f"{shown} is not UTF-8 text (byte {error.start}).", hint=_EXAMPLE) from None
+        value = json.loads(decoded(data, path))
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(
             f"{shown} is not JSON: {error}", hint=f"{_EXAMPLE}; a plan in YAML: hubbub project import FILE"
@@ -61,20 +59,33 @@ def read_steps(path: str) -> list[Any]:
     return value
 
 
-def _read(path: str, shown: str) -> bytes:
+def _shown(path: str) -> str:
+    return "standard input" if path == "-" else safe_line(path)
+
+
+def read_bytes(path: str, limit: int) -> bytes:
+    """What a file holds, or standard input for ``-``, up to ``limit`` bytes. Raises as :func:`read_steps`."""
     try:
         if path != "-":
             with open(path, "rb") as file:
-                return file.read(PLAN_BYTES + 1)
+                return file.read(limit)
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("Nobody pipes steps in.", hint=_EXAMPLE)
+            raise UsageError("Nobody pipes anything in.", hint="Name a file, or pipe one in.")
         with os.fdopen(os.dup(sys.stdin.fileno()), "rb") as file:
-            return file.read(PLAN_BYTES + 1)
+            return file.read(limit)
     except FileNotFoundError:
-        raise NotFound(f"There is no file {shown}.") from None
+        raise NotFound(f"There is no file {_shown(path)}.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InvalidArgument(f"{shown} can't be read: {reason}.") from None
+        raise InvalidArgument(f"{_shown(path)} can't be read: {reason}.") from None
+
+
+def decoded(data: bytes, path: str) -> str:
+    """The text of a file, which must be UTF-8; a mark at its beginning is left out."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(f"{_shown(path)} is not UTF-8 text (byte {error.start}).") from None
 
 
 def step_fields(given: Namespace) -> dict[str, Any]:

@@ -78,9 +78,11 @@ def _events(parser: Parser) -> None:
 
 def _import(parser: Parser) -> None:
     add = parser.add_argument
-    add("file", metavar="FILE", help="a plan in JSON or YAML, - for standard input, or an hq database")
-    add("--name", metavar="NAME", help="of a plan: another name for the project")
-    add("--projects", metavar="NAMES", help="of an hq database: only these, with commas between")
+    add("file", metavar="FILE", help="a plan in JSON or YAML; - for standard input")
+    add("--name", metavar="NAME", help="another name for the project")
+    add("--format", metavar="WORD", help="json or yaml; else it is looked at")
+    add("--keep-done", action="store_true", help="what is done in the file is done here, too")
+    key_option(parser)
 
 
 def _export(parser: Parser) -> None:
@@ -88,6 +90,7 @@ def _export(parser: Parser) -> None:
     add = parser.add_argument
     add("-o", "--output", metavar="FILE", help="a new file; else standard output")
     add("--format", metavar="WORD", help="json or yaml; else as the file's name ends, or json")
+    add("--results", action="store_true", help="with the status of the steps, and what came of them")
     add("--force", action="store_true", help="overwrite the file")
 
 
