@@ -47,7 +47,7 @@ def sweep(core: Core, holder: str) -> Swept:
         forgotten = tx.db.changes()
         hands = return_due(tx, now)
         give_up_imports(tx, now)
-        erased = erase(tx)
+    erased = erase(core)
     core.bells.sweep()
     return Swept(
         ran=True,
