@@ -115,6 +115,8 @@ class TopicMessage(NamedTuple):
     body: str
     metadata: dict[str, Any] | None
     created_at: int
+    imported_by: str | None = None
+    """Who brought it from elsewhere; its sender is then what the import says, not a fact of this bus."""
 
 
 class Posted(NamedTuple):

@@ -218,6 +218,7 @@ def topic_message_dict(message: TopicMessage) -> dict[str, Any]:
             "id": message.id,
             "seq": message.seq,
             "from": message.sender,
+            "imported_by": message.imported_by,
             "kind": message.kind,
             "reply_to": message.reply_to,
             "thread": message.thread if message.thread not in (message.id, message.reply_to) else None,

@@ -190,14 +190,15 @@ def test_nothing_is_added_to_or_finished_that_was_not_begun(world: World) -> Non
 def test_an_imported_topic_is_used_like_any_other(world: World) -> None:
     ada, cy = world.agents_named("ada", "cy")
     _import(world, ada)
-    # Who is called as a sender of then has written those messages, and does not get them.
+    # What an import says that somebody wrote is nobody's own: everyone gets it, and sees who brought it.
     synced = world.topics.sync(ada, "old")
-    assert [one.body for one in synced.messages] == ["what?", "that", "thanks"]
+    assert [one.body for one in synced.messages] == ["what?", "that", "own", "thanks"]
+    assert {one.imported_by for one in synced.messages} == {"ada"}
     assert world.unread("ada", "old") == 0
     joined = world.topics.join(cy, "old")
-    assert joined.unread == 2
-    assert world.read(cy, "old", limit=1) == ["that"]
-    assert world.read(cy, "old", limit=1) == ["own"]
+    assert joined.unread == 4
+    assert world.read(cy, "old", limit=1) == ["what?"]
+    assert world.read(cy, "old") == ["that", "own", "thanks"]
     assert world.unread("cy", "old") == 0
     answered = world.topics.history("old").messages[1].id
     (posted,) = world.post(cy, "old", Post("late answer", reply_to=answered))
@@ -230,12 +231,14 @@ def test_the_maker_of_an_import_is_in_the_ledger(world: World) -> None:
     assert topic != topic_id(1, 0)
 
 
-def test_who_registers_under_the_name_of_a_sender_of_then_has_written_it(world: World) -> None:
+def test_who_registers_under_the_name_of_a_sender_of_then_has_not_written_it(world: World) -> None:
     ada = world.agent("ada")
     _import(world, ada)
     cy = world.agent("cy")
-    for start, unread in ((1, 2), (0, 2), (3, 0)):
+    for start, unread in ((1, 3), (0, 4), (3, 1)):
         assert world.topics.join(cy, "old", start=start).unread == unread
     world.topics.reset(cy, "old", 0)
-    assert world.read(cy, "old") == ["that", "own"]
+    assert world.read(cy, "old") == ["what?", "that", "own", "thanks"]
+    world.post(cy, "old", "mine")
+    assert world.topics.history("old").messages[-1].imported_by is None
     assert world.unread("cy", "old") == 0

@@ -89,7 +89,7 @@ def test_a_file_of_the_real_program(bus: Bus, tmp_path: Path) -> None:
     assert seen[-1] == (6, 6)
     assert _digest(path) == before
     # bob imported it and goes on where he was; nobody else is made a member.
-    assert [(m.agent, m.cursor, m.unread) for m in bus.topics.members("review loop")] == [("bob", 2, 1)]
+    assert [(m.agent, m.cursor, m.unread) for m in bus.topics.members("review loop")] == [("bob", 2, 3)]
     assert any("goes on after number 2" in note for note in report.notes)
     assert exported(bus, "review loop", "markdown").count(b'"Red Squirrel"') == 2
 

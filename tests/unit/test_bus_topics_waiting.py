@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.bus import Bus, Pause
+from hubbub.bus import Bus, Pause, run
 from hubbub.clock import ManualClock
 from hubbub.errors import (
     SessionSuperseded,
@@ -155,8 +155,32 @@ def test_an_announcement_wakes_nobody(bus: Bus) -> None:
         bus.mail.send(ADA, bus.mail.draft("bob", "done", announce=True))
         assert witness.wait(PATIENCE)
     assert not pause.bell.wait(0)
-    # Who looks finds it.
-    assert _bodies(_end(steps)) == ["done"]
+    # Who happens to look goes on waiting, and gets it with the next message that somebody posts.
+    assert isinstance(next(steps), Pause)
+    assert isinstance(next(steps), Pause)
+    _post(bus, ADA, "to all", topic="#all")
+    assert pause.bell.wait(PATIENCE)
+    found = _end(steps)
+    assert (_bodies(found), found.redelivered) == (["done", "to all"], False)
+
+
+def test_an_announcement_is_had_when_the_wait_ends(bus: Bus) -> None:
+    bus.mail.send(ADA, bus.mail.draft("bob", "before", announce=True))
+    assert _bodies(bus.topics.sync(BOB, "#all", wait=60)) == ["before"]
+    steps, _ = _wait(bus, topic="#all", wait=0.3)
+    bus.mail.send(ADA, bus.mail.draft("bob", "meanwhile", announce=True))
+    assert _bodies(run(steps)) == ["meanwhile"]
+
+
+def test_what_goes_wrong_while_waiting_does_not_hide_that_it_was_posted(bus: Bus) -> None:
+    outbox = (bus.topics.post("once"),)
+    steps = bus.topics.syncing(BOB, "build", outbox, wait=60)
+    next(steps)
+    bus.topics.delete(ADA, "build")
+    with pytest.raises(TopicNotFound) as gone:
+        next(steps)
+    assert gone.value.details["posted"]
+    assert "don't post it again" in gone.value.hint
 
 
 def test_a_message_in_another_topic_wakes_nobody(bus: Bus) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from hubbub.bus import checking
 from hubbub.bus.agents import Agents
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import InvalidArgument, MessageTooLarge
+from hubbub.errors import HubbubError, InvalidArgument, MessageTooLarge, StoreError
 from hubbub.model import MAX_MESSAGE_BYTES, Actor
 from hubbub.model_topics import (
+    EVERYBODY,
     HANDOUT_MS,
     LATEST,
     OUTBOX_MAX,
@@ -28,7 +29,7 @@ from hubbub.model_topics import (
     TopicRange,
 )
 from hubbub.names import check_kind, check_name, check_topic_name, check_word
-from hubbub.stores.contract import Store
+from hubbub.stores.contract import Bell, Store
 
 WEEK_SECONDS = 7 * 86_400
 REASON_MAX = 1000
@@ -86,6 +87,7 @@ class Topics:
         match: str | None = None,
         after: str | None = None,
         limit: int = 50,
+        count_members: bool = True,
     ) -> TopicPage:
         """Topics, the last active first, with what ``agent`` has unread in each."""
         return self._store.topics.list(
@@ -94,6 +96,7 @@ class Topics:
             match=None if match is None else checking.label(match, "match", 128),
             after=None if after is None else checking.text(after, "after", 100, empty=False),
             limit=checking.number(limit, "limit", 1, PAGE_MAX),
+            count_members=count_members,
         )
 
     def close(self, actor: Actor, topic: str, *, reason: str = "") -> Changed:
@@ -231,13 +234,46 @@ class Topics:
         if before_wait is not None:
             before_wait(first)
         with self._store.bell(f"topic/{first.topic.id}") as bell:
-            while True:
-                # By its id: a name may lead to another topic by now.
-                again = self._store.topics.sync(actor, first.topic.id, **options)
-                left = deadline - time.monotonic()
-                if again.messages or again.topic.state != "open" or left <= 0:
-                    return again._replace(posted=first.posted, joined=first.joined)
-                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS, self._until(again.next_due_at)))
+            try:
+                return (yield from self._waiting(actor, first, options, deadline, bell))
+            except StoreError:
+                if not first.posted:
+                    raise
+                # It is posted: an error would ask for it again.
+                return first
+            except HubbubError as error:
+                if first.posted:
+                    ids = ", ".join(posted.id for posted in first.posted)
+                    error.details["posted"] = [posted.id for posted in first.posted]
+                    error.hint = f"What you sent was posted before ({ids}): don't post it again. {error.hint}"
+                raise
+
+    def _waiting(
+        self, actor: Actor, first: Synced, options: dict[str, Any], deadline: float, bell: Bell
+    ) -> Steps[Synced]:
+        """Look again whenever it rings, until there is something to read."""
+        everybodys = first.topic.name == EVERYBODY
+        while True:
+            left = deadline - time.monotonic()
+            # Announcements wake nobody: they are had with the next message, or when the wait ends.
+            if everybodys and left > 0 and self._only_announced(actor.agent, first.topic):
+                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS))
+                continue
+            # By its id: a name may lead to another topic by now.
+            again = self._store.topics.sync(actor, first.topic.id, **options)
+            left = deadline - time.monotonic()
+            if again.messages or again.topic.state != "open" or left <= 0:
+                return again._replace(posted=first.posted, joined=first.joined)
+            yield Pause(bell, min(left, LOOK_AGAIN_SECONDS, self._until(again.next_due_at)))
+
+    def _only_announced(self, agent: str, since: Topic) -> bool:
+        """Whether there is something to read, and nothing but announcements made since then."""
+        unread = self._store.topics.get(since.id, agent=agent).unread or 0
+        if not 0 < unread <= PAGE_MAX:
+            return False
+        part = self._store.topics.history(since.id, after=since.last_seq, limit=unread + SYNC_MAX)
+        others = [message for message in part.messages if message.sender != agent]
+        return len(others) >= unread and all(map(_is_announcement, others))
 
     def _until(self, due: int | None) -> float:
         if due is None:
@@ -288,6 +324,10 @@ class Topics:
             MessageNotFound: it is not there.
         """
         return self._store.topics.message(checking.text(id, "id", 100))
+
+
+def _is_announcement(message: TopicMessage) -> bool:
+    return message.metadata is not None and "announces" in message.metadata
 
 
 def place(value: str | int) -> int:

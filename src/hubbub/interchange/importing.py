@@ -124,7 +124,13 @@ def fill(
         start, end = end, end + len(batch)
         if end > done:
             missing = batch[max(0, done - start) :]
-            done = bus.store.topics.add_imported(actor, source, max(start, done), missing)
+            try:
+                done = bus.store.topics.add_imported(actor, source, max(start, done), missing)
+            except NotFound:
+                # Another process that imports the same has put in the rest, and finished.
+                if imported_before(bus, source) is None:
+                    raise
+                return
             tell(done)
 
 

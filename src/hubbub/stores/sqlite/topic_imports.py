@@ -48,12 +48,12 @@ def add(core: Core, actor: Actor, source: str, after: int, messages: tuple[Impor
             raise InvalidArgument(f"The import holds {done} messages; {after} are not in it yet.")
         for message in messages:
             done += 1
-            _write(tx, topic[0], done, message)
+            _write(tx, actor, topic[0], done, message)
         tx.db.execute(SQL["topic_grew"], {"topic": topic[0], "last_seq": done, "now": now})
         return done
 
 
-def _write(tx: Write, topic: int, seq: int, message: Imported) -> None:
+def _write(tx: Write, actor: Actor, topic: int, seq: int, message: Imported) -> None:
     answered = thread = None
     if message.reply_to is not None:
         row = one(tx.db, SQL["post_at"], {"topic": topic, "seq": message.reply_to})
@@ -71,6 +71,7 @@ def _write(tx: Write, topic: int, seq: int, message: Imported) -> None:
         "body": message.body,
         "metadata": None if message.metadata is None else dump(message.metadata),
         "created_at": message.created_at,
+        "imported_by": actor.agent,
     }
     tx.db.execute(SQL["add_post"], values)
 

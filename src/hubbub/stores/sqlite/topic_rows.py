@@ -17,6 +17,9 @@ from hubbub.stores.sqlite.statements import statements
 
 SQL = statements("topics.sql")
 
+NEAR_MAX = 40
+"""How many letters of a name decide which names are near to it."""
+
 EVERYBODYS = 1
 """The number of the topic that every agent belongs to."""
 
@@ -40,8 +43,9 @@ def find(db: apsw.Connection, name: str) -> Row:
     row = one(db, SQL["topic_by_name"], {"name_key": key})
     if row is not None:
         return row
-    known = {topic_key(row[0]): row[0] for row in db.execute(SQL["topic_names"])}
-    near = [known[found] for found in nearest(key, known)]
+    # Comparing long names takes time, and others may be waiting to write.
+    known = {topic_key(row[0])[:NEAR_MAX]: row[0] for row in db.execute(SQL["topic_names"])}
+    near = [known[found] for found in nearest(key[:NEAR_MAX], known)]
     hint = f"Did you mean {' or '.join(near)}?" if near else None
     raise TopicNotFound(f"There is no topic {ascii(name)[:80]} on this bus.", hint=hint)
 
@@ -94,6 +98,7 @@ def message_of(row: Row) -> TopicMessage:
         body=row[11],
         metadata=None if row[12] is None else load(row[12]),
         created_at=row[13],
+        imported_by=row[15],
     )
 
 

@@ -177,6 +177,7 @@ def write_post(
         "body": post.body,
         "metadata": None if post.metadata is None else dump(post.metadata),
         "created_at": now,
+        "imported_by": None,
     }
     tx.db.execute(SQL["add_post"], values)
     written = tx.db.last_insert_rowid()

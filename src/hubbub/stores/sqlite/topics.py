@@ -22,7 +22,14 @@ from hubbub.model_topics import (
     TopicRange,
 )
 from hubbub.names import parse_post_id, topic_key
-from hubbub.stores.sqlite import topic_changes, topic_hands, topic_imports, topic_members, topic_sync
+from hubbub.stores.sqlite import (
+    topic_changes,
+    topic_erasing,
+    topic_hands,
+    topic_imports,
+    topic_members,
+    topic_sync,
+)
 from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, one
@@ -69,6 +76,7 @@ class SqliteTopics:
         match: str | None = None,
         after: str | None = None,
         limit: int = 50,
+        count_members: bool = True,
     ) -> TopicPage:
         """A page of topics."""
         last_at, number = _page_place(after)
@@ -80,6 +88,7 @@ class SqliteTopics:
             "last_at": last_at,
             "topic": number,
             "limit": limit + 1,
+            "counted": int(count_members),
         }
         rows: list[Row] = []
         total = 0
@@ -107,7 +116,9 @@ class SqliteTopics:
 
     def delete(self, actor: Actor, topic: str) -> Changed:
         """Gone for good."""
-        return topic_changes.delete(self._core, actor, topic)
+        changed = topic_changes.delete(self._core, actor, topic)
+        topic_erasing.erase(self._core)
+        return changed
 
     # --- members -----------------------------------------------------------------------------
 

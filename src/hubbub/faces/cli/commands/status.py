@@ -90,7 +90,7 @@ def _of_post(context: Context, id_: str) -> int:
 def _of_agent(context: Context, agent: Agent) -> int:
     output = context.output
     waiting = context.bus.mail.peek(agent.name, limit=WAITING_SHOWN)
-    page = context.bus.topics.list(agent=agent.name, limit=TOPICS_LOOKED_AT)
+    page = context.bus.topics.list(agent=agent.name, limit=TOPICS_LOOKED_AT, count_members=False)
     unread = [topic for topic in page.topics if topic.unread]
     steps = held(context).get(agent.name, [])
     names = labels(context, steps)

@@ -140,7 +140,7 @@ class Watch:
         newest: list[Line] = []
         place: str | None = None
         while True:
-            page = self._bus.topics.list(state="all", after=place, limit=PAGE)
+            page = self._bus.topics.list(state="all", after=place, limit=PAGE, count_members=False)
             for topic in page.topics:
                 # They come by their last activity: once that is older than what is found, the rest is, too.
                 more = len(newest) < count or (bool(newest) and topic.last_at > newest[-1].at)
@@ -162,6 +162,8 @@ class Watch:
         return topics or mail
 
     def _look_at_topics(self) -> bool:
+        # Read first: what is written meanwhile lies behind it and is looked at the next time.
+        newest = self._bus.events.events(newest=True, limit=1)
         events = self._bus.events.events(after=self._seen_topics, limit=PAGE, kinds=TOPIC_EVENTS)
         happened: dict[str, list[str]] = {}
         for event in events:
@@ -169,8 +171,11 @@ class Watch:
                 happened.setdefault(event.topic, []).append(event.event)
         for topic, what in happened.items():
             self._follow(topic, what)
-        if events:
+        if len(events) == PAGE:
             self._seen_topics = events[-1].seq
+        elif newest:
+            # Other events than topics' need not be passed over again at each look.
+            self._seen_topics = max(newest[0].seq, events[-1].seq if events else 0)
         return bool(events)
 
     def _look_at_mail(self, agent: str) -> bool:

@@ -21,7 +21,7 @@ SELECT topic, tag FROM topics WHERE name_key = :name_key AND state = 'open';
 
 -- name: topic_names
 -- The names that one may have meant, the last active first.
-SELECT name FROM topics WHERE state IN ('open', 'closed') ORDER BY last_at DESC LIMIT 1000;
+SELECT name FROM topics WHERE state IN ('open', 'closed') ORDER BY last_at DESC LIMIT 200;
 
 -- name: add_topic
 -- A new topic.
@@ -58,8 +58,9 @@ SELECT t.topic, t.tag, t.name, t.state, t.metadata, t.created_by, t.created_at, 
             + (SELECT coalesce(sum(h.others), 0) FROM hands h
                WHERE h.agent = m.agent AND h.topic = m.topic
                  AND (h.lease_until IS NULL OR h.lease_until <= :now)) END,
-       (SELECT count(*) FROM members c JOIN agents a ON a.name = c.agent AND a.unregistered_at IS NULL
-        WHERE c.topic = t.topic AND c.left_at IS NULL)
+       CASE WHEN :counted THEN
+           (SELECT count(*) FROM members c JOIN agents a ON a.name = c.agent AND a.unregistered_at IS NULL
+            WHERE c.topic = t.topic AND c.left_at IS NULL) END
 FROM topics t
 LEFT JOIN members m ON m.agent = :agent AND m.topic = t.topic
 WHERE t.state = :state
@@ -120,13 +121,14 @@ UPDATE members SET position = :position, own = :own, seen_at = :now WHERE agent 
 DELETE FROM members WHERE topic = :topic;
 
 -- name: own_between
--- How many messages of one sender are in a range.
-SELECT count(*) FROM posts WHERE topic = :topic AND seq > :after AND seq <= :last AND sender = :agent;
+-- How many messages that one agent posted are in a range.
+SELECT count(*) FROM posts WHERE topic = :topic AND seq > :after AND seq <= :last AND sender = :agent
+  AND imported_by IS NULL;
 
 -- name: add_post
 -- A message is written.
-INSERT INTO posts (tag, topic, seq, sender, kind, reply_to, thread, body, metadata, created_at)
-VALUES (:tag, :topic, :seq, :sender, :kind, :reply_to, :thread, :body, :metadata, :created_at);
+INSERT INTO posts (tag, topic, seq, sender, kind, reply_to, thread, body, metadata, created_at, imported_by)
+VALUES (:tag, :topic, :seq, :sender, :kind, :reply_to, :thread, :body, :metadata, :created_at, :imported_by);
 
 -- name: post_place
 -- Where a message is, to answer it.
@@ -140,7 +142,7 @@ SELECT post, thread FROM posts WHERE topic = :topic AND seq = :seq;
 -- One message of a topic that is there.
 SELECT p.post, p.tag, t.topic, t.tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
-       (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at, 0
+       (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at, 0, p.imported_by
 FROM posts p JOIN topics t ON t.topic = p.topic AND t.state IN ('open', 'closed')
 WHERE p.post = :post;
 
@@ -149,9 +151,10 @@ WHERE p.post = :post;
 SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
-       octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
+       octet_length(p.body) + coalesce(octet_length(p.metadata), 0), p.imported_by
 FROM posts p
-WHERE p.topic = :topic AND p.seq > :after AND p.seq <= :last AND p.sender <> :agent
+WHERE p.topic = :topic AND p.seq > :after AND p.seq <= :last
+  AND (p.sender <> :agent OR p.imported_by IS NOT NULL)
 ORDER BY p.seq LIMIT :limit;
 
 -- name: history_forward
@@ -159,7 +162,7 @@ ORDER BY p.seq LIMIT :limit;
 SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
-       octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
+       octet_length(p.body) + coalesce(octet_length(p.metadata), 0), p.imported_by
 FROM posts p
 WHERE p.topic = :topic AND p.seq > :after AND p.seq < :before
 ORDER BY p.seq LIMIT :limit;
@@ -169,7 +172,7 @@ ORDER BY p.seq LIMIT :limit;
 SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
-       octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
+       octet_length(p.body) + coalesce(octet_length(p.metadata), 0), p.imported_by
 FROM posts p
 WHERE p.topic = :topic AND p.seq > :after AND p.seq < :before
 ORDER BY p.seq DESC LIMIT :limit;
@@ -179,7 +182,7 @@ ORDER BY p.seq DESC LIMIT :limit;
 SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
-       octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
+       octet_length(p.body) + coalesce(octet_length(p.metadata), 0), p.imported_by
 FROM (SELECT :thread AS post UNION ALL
       SELECT post FROM (SELECT post FROM posts WHERE thread = :thread AND seq > :after AND seq < :before
                         ORDER BY seq LIMIT :limit)) x
@@ -192,7 +195,7 @@ ORDER BY p.seq LIMIT :limit;
 SELECT p.post, p.tag, p.topic, :topic_tag, p.seq, p.sender, p.kind, p.reply_to,
        (SELECT r.tag FROM posts r WHERE r.post = p.reply_to), p.thread,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread), p.body, p.metadata, p.created_at,
-       octet_length(p.body) + coalesce(octet_length(p.metadata), 0)
+       octet_length(p.body) + coalesce(octet_length(p.metadata), 0), p.imported_by
 FROM (SELECT :thread AS post UNION ALL
       SELECT post FROM (SELECT post FROM posts WHERE thread = :thread AND seq > :after AND seq < :before
                         ORDER BY seq DESC LIMIT :limit)) x
@@ -301,11 +304,13 @@ WHERE t.state IN ('open', 'closed', 'importing')
 SELECT m.agent, t.name FROM members m JOIN topics t ON t.topic = m.topic
 WHERE m.position > t.last_seq
    OR m.own <> (SELECT count(*) FROM posts p
-                WHERE p.topic = m.topic AND p.seq > m.position AND p.sender = m.agent)
+                WHERE p.topic = m.topic AND p.seq > m.position AND p.sender = m.agent
+                  AND p.imported_by IS NULL)
    OR EXISTS (SELECT 1 FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic AND h.last > m.position)
    OR EXISTS (SELECT 1 FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic
               AND h.others <> (SELECT count(*) FROM posts p WHERE p.topic = h.topic
-                               AND p.seq BETWEEN h.first AND h.last AND p.sender <> h.agent))
+                               AND p.seq BETWEEN h.first AND h.last
+                               AND (p.sender <> h.agent OR p.imported_by IS NOT NULL)))
    OR EXISTS (SELECT 1 FROM hands h JOIN hands k ON k.agent = h.agent AND k.topic = h.topic
               WHERE h.agent = m.agent AND h.topic = m.topic AND h.first < k.first AND h.last >= k.first);
 

@@ -31,9 +31,10 @@ CREATE UNIQUE INDEX topics_of_source ON topics (source) WHERE state = 'importing
 CREATE INDEX topics_to_erase ON topics (topic) WHERE state = 'deleted' AND last_seq > 0;
 
 -- A message of a topic is written once. thread is the post that its chain of replies began with,
--- NULL where it answers none.
+-- NULL where it answers none. imported_by is who brought it from elsewhere: its sender is then what the
+-- import says. Numbers are never given again: indexes and the ledger go by them.
 CREATE TABLE posts (
-    post       INTEGER PRIMARY KEY,
+    post       INTEGER PRIMARY KEY AUTOINCREMENT,
     tag        INTEGER NOT NULL,
     topic      INTEGER NOT NULL REFERENCES topics (topic),
     seq        INTEGER NOT NULL,
@@ -43,12 +44,13 @@ CREATE TABLE posts (
     thread     INTEGER,
     body       TEXT NOT NULL,
     metadata   TEXT,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    imported_by TEXT
 ) STRICT;
 
 CREATE UNIQUE INDEX posts_in_order ON posts (topic, seq);
 -- Counting a member's own messages in a range looks at these only, however long the topic is.
-CREATE INDEX posts_of_sender ON posts (topic, sender, seq);
+CREATE INDEX posts_of_sender ON posts (topic, sender, seq) WHERE imported_by IS NULL;
 CREATE INDEX posts_of_thread ON posts (thread, seq) WHERE thread IS NOT NULL;
 
 CREATE TRIGGER posts_are_immutable BEFORE UPDATE ON posts
