@@ -13,7 +13,7 @@ import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, ageless
 from tests.faces.test_cli_care import complete
-from tests.faces.work_support import plan, step, take
+from tests.faces.work_support import hq_database, plan, step, take
 
 
 @pytest.fixture
@@ -133,6 +133,18 @@ def test_a_key_makes_a_project_and_a_step_once(cli: Cli) -> None:
     assert len(cli.run("step", "list", "--json").json["steps"]) == 1
     other = cli.run("project", "create", "P", agent="alice")
     assert (other.status, other.code) == (1, "PROJECT_EXISTS")
+
+
+def test_a_resource_is_had_by_as_many_as_its_limit_says(cli: Cli) -> None:
+    plan(cli, *({"title": title, "resources": ["gpu"]} for title in ("A", "B", "C")))
+    take(cli, agent="bob")
+    held = cli.run("step", "claim", "--json", agent="bob")
+    assert (held.status, held.json["reason"]) == (4, "held")
+    assert cli.run("step", "limit", "gpu", "2", agent="alice").out == "2 steps at a time may have gpu.\n"
+    assert take(cli, agent="bob")["step"]["num"] == 2
+    assert cli.run("step", "claim", agent="bob").status == 4
+    refused = cli.run("step", "limit", "gpu", "0", agent="alice")
+    assert (refused.status, refused.code) == (2, "INVALID_ARGUMENT")
 
 
 def test_pausing_and_going_on(cli: Cli) -> None:
@@ -346,19 +358,43 @@ def test_a_plan_goes_to_a_file_and_comes_back(cli: Cli) -> None:
 
 def test_a_file_that_is_no_plan_is_refused(cli: Cli) -> None:
     (cli.folder / "large.json").write_bytes(b"[" + "é".encode() * 3_000_000)
+    (cli.folder / "list.json").write_text('["x"]')
     (cli.folder / "latin.json").write_bytes(b'["\xe9"]')
     for words, status, code in (
         (["large.json"], 2, "INVALID_ARGUMENT"),
         (["latin.json"], 2, "INVALID_ARGUMENT"),
         (["none.json"], 3, "NOT_FOUND"),
-        (["bus.db"], 2, "INVALID_ARGUMENT"),
+        (["bus.db"], 2, "IMPORT_INVALID"),
+        (["bus.db", "--keep-done"], 2, "USAGE"),
+        (["-", "--again"], 2, "USAGE"),
         (["-"], 2, "IMPORT_INVALID"),
-        (["-", "--format", "toml"], 2, "INVALID_ARGUMENT"),
+        (["list.json"], 2, "IMPORT_INVALID"),  # it has no name
+        (["list.json", "--format", "toml"], 2, "INVALID_ARGUMENT"),
     ):
         done = cli.run("project", "import", *words, agent="alice")
         assert (words, done.status, done.code) == (words, status, code)
     assert cli.run("project").out == "No projects.\n"
     unknown = cli.run("project", "export", "parser")
+    assert (unknown.status, unknown.code) == (3, "PROJECT_NOT_FOUND")
+
+
+def test_what_hq_holds_is_taken_over_once(cli: Cli) -> None:
+    hq_database(cli.folder / "hq.db")
+    made = cli.run("project", "import", "hq.db", agent="alice")
+    assert made.status == 0, made.err
+    told = "): 3 steps: 1 completed, 1 ready, 1 waiting; 1 in hand there can be claimed here."
+    assert told in made.out
+    assert made.out.endswith("Not imported: 1 event.\n")
+    again = cli.run("project", "import", "hq.db", agent="alice")
+    assert again.out.startswith("There was nothing to import.\ncompiler was imported before")
+    other = cli.run(
+        "project", "import", "hq.db", "--again", "--projects", "compiler", "--json", agent="alice"
+    )
+    assert other.json["projects"][0]["handed_on"] == 1
+    taken = take(cli, "compiler", agent="bob")
+    assert (taken["step"]["branch"], taken["base_commit"]) == ("parser", "abc123")
+    assert taken["earlier_attempts"][0]["worktree"] == "/wt"
+    unknown = cli.run("project", "import", "hq.db", "--projects", "none", agent="alice")
     assert (unknown.status, unknown.code) == (3, "PROJECT_NOT_FOUND")
 
 

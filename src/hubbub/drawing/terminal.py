@@ -85,10 +85,10 @@ def _steps(graph: Graph, styled: Callable[[str, str], str]) -> Iterator[str]:
             mark = MARKS[node.status]
             box = styled(f"[{mark}]", STYLES[mark]) if mark in STYLES else f"[{mark}]"
             star = "*" if num in on_chain else " "
-            needs = f" <- {_numbers([need.num for need in node.needs])}" if node.needs else ""
+            needs = f" <- {_numbers([need.num for need in node.needs])}"
             yield (
                 f" {star}{box} {num:>{width}}  {safe_line(node.title, TITLE_MAX)}"
-                f"{styled(needs, 'dim')}  {styled(_says(node), 'dim')}"
+                f"{styled(needs, 'dim') if node.needs else ''}  {styled(_says(node), 'dim')}"
             )
     if on_chain:
         yield "* on the longest chain of open steps; <- needs"

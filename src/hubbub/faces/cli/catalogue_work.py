@@ -49,7 +49,7 @@ WORK: dict[str, tuple[str, str, str, str]] = {
     "project import": (
         FILES,
         "import_",
-        "make a project of a plan in JSON or YAML",
+        "make projects of a plan or an hq database",
         "hubbub project import plan.yaml",
     ),
     "project export": (
@@ -76,6 +76,12 @@ WORK: dict[str, tuple[str, str, str, str]] = {
         "needs",
         "change what a step waits for",
         "hubbub step needs parser/3 --add 2:merged --remove 1",
+    ),
+    "step limit": (
+        PLAN,
+        "limit",
+        "set how many steps may have a resource at a time",
+        "hubbub step limit gpu 2",
     ),
     "step list": (LOOK, "list_", "the steps", "hubbub step list parser --ready"),
     "step show": (LOOK, "show", "one step and its attempts", "hubbub step show parser/3"),

@@ -78,10 +78,12 @@ def _events(parser: Parser) -> None:
 
 def _import(parser: Parser) -> None:
     add = parser.add_argument
-    add("file", metavar="FILE", help="a plan in JSON or YAML; - for standard input")
-    add("--name", metavar="NAME", help="another name for the project")
-    add("--format", metavar="WORD", help="json or yaml; else it is looked at")
-    add("--keep-done", action="store_true", help="what is done in the file is done here, too")
+    add("file", metavar="FILE", help="a plan in JSON or YAML, - for standard input, or an hq database")
+    add("--name", metavar="NAME", help="of a plan: another name for the project")
+    add("--format", metavar="WORD", help="of a plan: json or yaml; else it is looked at")
+    add("--keep-done", action="store_true", help="of a plan: what is done in the file is done here, too")
+    add("--projects", metavar="NAMES", help="of an hq database: only these, with commas between")
+    add("--again", action="store_true", help="of an hq database: also what was imported before")
     key_option(parser)
 
 

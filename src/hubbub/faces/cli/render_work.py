@@ -99,7 +99,8 @@ def steps(shown: Sequence[Step], names: Sequence[str], now: int, output: Output)
         status = output.styled(status, STYLES[each.status]) if each.status in STYLES else status
         notes = ", ".join(_notes(each, now))
         told = output.styled(f"  ({notes})", "dim") if notes else ""
-        output.line(f"{name:>{width}}  {status}  {safe_line(each.title, 100)}{told}")
+        place = f"{name:<{width}}" if "/" in name else f"{name:>{width}}"
+        output.line(f"{place}  {status}  {safe_line(each.title, 100)}{told}")
 
 
 def _notes(shown: Step, now: int) -> list[str]:

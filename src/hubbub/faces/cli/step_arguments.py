@@ -52,7 +52,7 @@ def _texts(parser: Parser) -> None:
         dest="resources",
         action="append",
         metavar="NAME",
-        help="a thing that one step at a time may have; may be repeated",
+        help="a thing that one step at a time may have, or as many as step limit says; may be repeated",
     )
     add("--priority", type=count, metavar="N", help="from -100 to 100, higher goes first (0)")
     add("--num", type=count, metavar="N", help="its number in the project; else the next")
@@ -96,6 +96,11 @@ def _needs(parser: Parser) -> None:
     form = "N[:merged][:cancel|continue]"
     add("--add", type=_need, nargs="+", action="extend", default=[], metavar=form, help="needs these, too")
     add("--remove", type=count, nargs="+", action="extend", default=[], metavar="N", help="not these")
+
+
+def _limit(parser: Parser) -> None:
+    parser.add_argument("resource", metavar="RESOURCE", type=filled, help="its name, as steps name it")
+    parser.add_argument("count", metavar="N", type=count, help="how many; 1 unless set")
 
 
 def _list(parser: Parser) -> None:
@@ -257,6 +262,7 @@ BUILDERS: dict[str, Callable[[Parser], None]] = {
     "step edit": _edit,
     "step split": _split,
     "step needs": _needs,
+    "step limit": _limit,
     "step list": _list,
     "step show": _step,
     "step explain": _step,

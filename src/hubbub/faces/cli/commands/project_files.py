@@ -1,4 +1,4 @@
-"""project export and project import: plans as files."""
+"""project export and project import: plans as files, and hq's databases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from hubbub.wire_work import project_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
+
+_DATABASE = b"SQLite format 3\0"
+"""How the files of SQLite begin."""
 
 
 def export(context: Context) -> int:
@@ -46,7 +49,51 @@ def export(context: Context) -> int:
 
 
 def import_(context: Context) -> int:
-    """Make a project of a plan."""
+    """Make projects of a plan, or of a database of hq."""
+    given = context.arguments
+    if given.file != "-" and read_bytes(given.file, len(_DATABASE)) == _DATABASE:
+        if given.name is not None or given.format is not None or given.keep_done or given.key is not None:
+            raise UsageError(
+                "--name, --format, --keep-done and --key go with a plan.",
+                hint="Run: hubbub project import --help",
+            )
+        return _import_hq(context)
+    if given.projects is not None or given.again:
+        raise UsageError(
+            "--projects and --again go with an hq database.", hint="Run: hubbub project import --help"
+        )
+    return _import_plan(context)
+
+
+def _import_hq(context: Context) -> int:
+    from hubbub.interchange.hq import import_hq
+
+    given = context.arguments
+    wanted = None
+    if given.projects is not None:
+        wanted = [word.strip() for word in given.projects.split(",") if word.strip()]
+    report = import_hq(context.bus, context.actor, given.file, projects=wanted, again=given.again)
+    projects, lines = [], []
+    for made in report.projects:
+        figures = {
+            "source": made.source,
+            "done": made.done,
+            "handed_on": made.handed_on,
+            "attempts": made.attempts,
+        }
+        projects.append({"project": project_dict(made.project), **figures})
+        back = f"; {made.handed_on} in hand there can be claimed here" if made.handed_on else ""
+        name = safe_line(made.project.name)
+        lines.append(f"Imported {name} ({made.project.id}): {render_work.counts(made.project.counts)}{back}.")
+    lines = lines or ["There was nothing to import."]
+    lines += map(safe_line, report.notes)
+    if report.events:
+        lines.append(f"Not imported: {render.plural(report.events, 'event')}.")
+    context.done({"projects": projects, "events": report.events, "notes": list(report.notes)}, *lines)
+    return 0
+
+
+def _import_plan(context: Context) -> int:
     from hubbub.interchange.plans import PLAN_BYTES, import_plan
 
     given = context.arguments

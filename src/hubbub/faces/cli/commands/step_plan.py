@@ -73,6 +73,15 @@ def needs(context: Context) -> int:
     return 0
 
 
+def limit(context: Context) -> int:
+    """Set how many steps may have a resource at a time."""
+    given = context.arguments
+    context.bus.work.limit_resource(context.actor, given.resource, given.count)
+    told = f"{render.plural(given.count, 'step')} at a time may have {safe_line(given.resource)}."
+    context.done({"resource": given.resource, "limit": given.count}, told)
+    return 0
+
+
 def _done(context: Context, step: Step, what: str) -> int:
     context.done({"step": step_dict(step)}, f"{what} {_of(context, step)}")
     return 0
