@@ -84,6 +84,22 @@ def test_news_are_told_a_part_at_a_time(world: World) -> None:
     assert len(set(_news(world))) == 7
 
 
+def test_news_are_told_behind_much_that_is_none(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, *["x"] * 250)
+    did(world, ada)
+    assert world.work.tell() == 1
+    assert _news(world) == ["Step 1 (x) is completed."]
+    planned(world, ada, *["x"] * 5, name="closed")
+    world.topics.close(ada, "closed")
+    for num in range(1, 6):
+        did(world, ada, f"closed/{num}")
+    did(world, ada, "p/2")
+    assert world.work.tell(limit=2) == 1
+    assert _news(world)[1:] == ["Step 2 (x) is completed."]
+    assert world.work.tell() == 0
+
+
 def test_two_who_tell_at_once_tell_once(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, *["x"] * 30)

@@ -9,7 +9,7 @@ import apsw
 from hubbub.model import Actor
 from hubbub.model_topics import Post
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.core import Core, dump, one
 from hubbub.stores.sqlite.rows import load
 from hubbub.stores.sqlite.topic_rows import SQL as TOPICS
 from hubbub.stores.sqlite.topic_rows import place_of
@@ -42,11 +42,14 @@ def tell(core: Core, limit: int) -> int:
     now = core.clock.now()
     with core.write() as tx:
         row = one(tx.db, PLANS["told_through"], {})
-        told = int(row[0]) if row else 0
-        rows = list(tx.db.execute(PLANS["untold"], {"after": told, "limit": limit}))
-        count = sum(_post(tx, row, now) for row in rows)
+        through = int(row[0]) if row else 0
         end = one(tx.db, PLANS["last_event"], {})
-        through = rows[-1][0] if len(rows) == limit else end[0] if end else told
+        news, count = dump([*NEWS, "project_completed"]), 0
+        # What nobody is told, as of a closed topic, must not stand for the end of what there is to tell.
+        while not count and end is not None and through < end[0]:
+            rows = list(tx.db.execute(PLANS["untold"], {"after": through, "news": news, "limit": limit}))
+            count = sum(_post(tx, row, now) for row in rows)
+            through = rows[-1][0] if len(rows) == limit else end[0]
         tx.db.execute(PLANS["tell_through"], {"value": str(through)})
         return count
 
@@ -54,7 +57,7 @@ def tell(core: Core, limit: int) -> int:
 def _post(tx: Write, event: Row, now: int) -> bool:
     _, name, actor, session, project, step, attempt, detail = event
     found = project_row(tx.db, project)
-    if found[8] is None or (name not in NEWS and name != "project_completed"):
+    if found[8] is None:
         return False
     topic = one(tx.db, TOPICS["topic_by_number"], {"topic": found[8]})
     if topic is None or topic[3] != "open":

@@ -142,7 +142,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 -- name: untold
 -- The ledger's news of work, behind a place.
 SELECT e.seq, e.event, e.actor, e.session, e.project, e.step, e.attempt, e.detail FROM events e INDEXED BY events_of_work
-WHERE e.seq > :after AND e.project IS NOT NULL
+WHERE e.seq > :after AND e.project IS NOT NULL AND e.event IN (SELECT value FROM json_each(:news))
 ORDER BY e.seq LIMIT :limit;
 
 -- name: last_event
