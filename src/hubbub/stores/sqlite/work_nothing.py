@@ -95,12 +95,12 @@ def _stopped(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> N
         return None
     paused = _counts(db, asked, paused=True)
     if paused.not_started + paused.claimed + paused.in_progress:
-        return Nothing("paused", f"The work{where} that is left is paused.", paused)
+        return Nothing("paused", f"The work{where} that is left is in projects that are not active.", paused)
     return None
 
 
 def _counts(db: apsw.Connection, asked: Asked, *, paused: bool = False) -> Counts:
-    """The counts of what a claim looks at; without a project, of the paused ones or of the others."""
+    """The counts of what a claim looks at; without a project, of the stopped ones or of the others."""
     if asked.scope is not None:
         values = {"scope": asked.scope, "project": asked.project, "paused": int(paused)}
         row = one(db, SQL["scope_counts"], values)

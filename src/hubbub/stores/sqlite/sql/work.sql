@@ -16,20 +16,24 @@ SELECT project FROM projects WHERE name_key = :name_key;
 SELECT name FROM projects ORDER BY project DESC LIMIT 1000;
 
 -- name: project_counts
--- The counts of all projects together, of the paused ones or of the others.
+-- The counts of all projects together: of those that are stopped with something left to do, or of the others.
 SELECT coalesce(sum(not_started), 0), coalesce(sum(claimed), 0), coalesce(sum(in_progress), 0),
        coalesce(sum(completed), 0), coalesce(sum(merged), 0), coalesce(sum(failed), 0),
        coalesce(sum(parked), 0), coalesce(sum(cancelled), 0), coalesce(sum(ready), 0)
-FROM projects WHERE (state = 'paused') = :paused;
+FROM projects
+WHERE (state = 'paused' OR state <> 'active' AND not_started + claimed + in_progress > 0) = :paused;
 
 -- name: scope_counts
--- The counts of one scope, of a project, of the paused ones or of the others.
+-- The same of one scope, or of one scope of a project.
 SELECT sum(s.status = 'not_started'), sum(s.status = 'claimed'), sum(s.status = 'in_progress'),
        sum(s.status = 'completed'), sum(s.status = 'merged'), sum(s.status = 'failed'),
        sum(s.status = 'parked'), sum(s.status = 'cancelled'),
        sum(s.status = 'not_started' AND s.waiting = 0)
 FROM steps s JOIN projects p ON p.project = s.project
-WHERE s.scope = :scope AND iif(:project IS NULL, (p.state = 'paused') = :paused, s.project = :project);
+WHERE s.scope = :scope
+  AND iif(:project IS NULL,
+          (p.state = 'paused' OR p.state <> 'active' AND p.not_started + p.claimed + p.in_progress > 0) = :paused,
+          s.project = :project);
 
 -- name: step_row
 -- One step, with who has it or finished it.
