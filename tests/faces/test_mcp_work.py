@@ -10,7 +10,17 @@ import anyio
 import pytest
 
 from mcp import Client
-from tests.faces.mcp_support import DEADLINE, ERAS, RawServer, bus_at, over_client, refused, text_of, use
+from tests.faces.mcp_support import (
+    DEADLINE,
+    ENVELOPE,
+    ERAS,
+    RawServer,
+    bus_at,
+    over_client,
+    refused,
+    text_of,
+    use,
+)
 
 both_eras = pytest.mark.parametrize("era", ERAS)
 
@@ -434,8 +444,9 @@ def test_no_tool_lists_an_object_without_fields_where_fields_are_meant(tmp_path:
             look(tool["inputSchema"], tool["name"])
 
 
-def test_all_tools_together_stay_within_their_budget(tmp_path: Path) -> None:
-    with RawServer(bus_at(tmp_path), "alice") as alice:
-        listed = alice.ask("tools/list")
+@both_eras
+def test_all_tools_together_stay_within_their_budget(era: str, tmp_path: Path) -> None:
+    with RawServer(bus_at(tmp_path), "alice", hello=era == "legacy") as alice:
+        listed = alice.ask("tools/list", {} if era == "legacy" else {"_meta": ENVELOPE})
         assert len(listed["result"]["tools"]) == 34
         assert len(json.dumps(listed, separators=(",", ":"), ensure_ascii=False)) / 4 < 4000

@@ -282,7 +282,7 @@ _STEPS: dict[str, Any] = {
 }
 KEY = (("idempotency_key", TEXT),)
 AS_AGENT = ("as_agent", TEXT)
-"""Taken by every tool; listed by those whose answer depends on who asks."""
+"""Taken by every tool; listed by those where it matters whose claim it is."""
 _PAGE = (("after", TEXT), ("limit", _WHOLE), AS_AGENT)
 _MORE_STEPS: dict[str, Any] = {
     "type": "array",
@@ -303,23 +303,21 @@ PLAN_TOOLS = (
             "name": TEXT,
             "base_commit": TEXT,
             "description": TEXT,
-            "priority": _WHOLE,
             "steps": _STEPS,
-            "as_agent": TEXT,
         },
         ("name",),
         ADDS,
         create_project,
-        unlisted=KEY,
+        unlisted=(("priority", _WHOLE), *KEY, AS_AGENT),
     ),
     Tool(
         "get_project",
         "A project and its steps.",
-        {"project": TEXT, "status": TEXT},
+        {"project": TEXT},
         ("project",),
         READS,
         get_project,
-        unlisted=_PAGE,
+        unlisted=(("status", TEXT), *_PAGE),
         aliases=(("name", "project"),),
     ),
     Tool(
@@ -334,13 +332,12 @@ PLAN_TOOLS = (
     ),
     Tool(
         "update_project",
-        "Change a project: state is active, paused (no claims), completed or aborted. Or its steps.",
+        "Change a project (state: active, paused, completed, aborted) or its steps.",
         {
             "project": TEXT,
             "state": TEXT,
             "base_commit": TEXT,
             "steps": _CHANGES,
-            "as_agent": TEXT,
         },
         ("project",),
         {"idempotentHint": True},
@@ -350,6 +347,7 @@ PLAN_TOOLS = (
             ("description", TEXT),
             ("priority", _WHOLE),
             ("metadata", {"type": "object"}),
+            AS_AGENT,
         ),
     ),
     Tool(
@@ -359,12 +357,11 @@ PLAN_TOOLS = (
             "project": TEXT,
             "steps": _MORE_STEPS,
             "instead_of": {"type": "string", "description": "step to split"},
-            "as_agent": TEXT,
         },
         ("project", "steps"),
         ADDS,
         add_steps,
-        unlisted=KEY,
+        unlisted=(*KEY, AS_AGENT),
     ),
 )
 GET_STEP = Tool(

@@ -15,7 +15,7 @@ from hubbub.faces.mcp.long_texts import shorten
 from hubbub.faces.mcp.mail_tools import WAIT_MAX
 from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
 from hubbub.faces.mcp.pending import Taken
-from hubbub.faces.mcp.plan_tools import FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS, STEP_ID
+from hubbub.faces.mcp.plan_tools import FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS
 from hubbub.faces.mcp.render import BODY_SHARE, quoted, safe_json
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, RETRIABLE, TEXT, Answer, Caller, Tool
 from hubbub.model_work import FAILURES, Claim, Nothing, Step
@@ -236,21 +236,21 @@ _TOKEN = (("claim_token", TEXT),)
 
 _CLAIM_STEP = Tool(
     "claim_step",
-    "Take the next ready step; the answer holds all you need, or says why there is none. "
-    "mine=true: your claims again, after a restart.",
+    "Take the next ready step; the answer holds all you need, or why there is none. "
+    "mine=true: what you have, after a restart.",
     {
         "project": TEXT,
         "scope": TEXT,
-        "step_id": STEP_ID,
+        "step_id": TEXT,
         "start": FLAG,
         "wait_seconds": NUMBER,
         "mine": FLAG,
-        "idempotency_key": TEXT,
         "as_agent": TEXT,
     },
     (),
     ADDS,
     claim_step,
+    unlisted=KEY,
 )
 _HOLDING = (
     Tool(
@@ -264,7 +264,7 @@ _HOLDING = (
     ),
     Tool(
         "heartbeat",
-        "Not needed to keep a claim: the server does it. Leaves notes for a successor.",
+        "Leave notes for a successor. Not needed to keep a claim.",
         {"step_id": TEXT, "notes": TEXT, "as_agent": TEXT},
         (),
         RETRIABLE,
