@@ -68,7 +68,7 @@ def seconds(value: object, what: str, high: float, low: float = 0) -> int:
         raise InvalidArgument(f"{what} must be a number of seconds, not {_kind(value)}.")
     if not low <= value <= high:
         raise InvalidArgument(f"{what} must be from {low:g} to {high:g} seconds, not {_cut(value)}.")
-    return int(value * 1000)
+    return round(value * 1000)
 
 
 def metadata(value: object) -> dict[str, Any] | None:
