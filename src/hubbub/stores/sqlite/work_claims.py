@@ -18,7 +18,7 @@ from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, once, one
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.work_free import Held, ask_while
-from hubbub.stores.sqlite.work_nothing import Asked, resolve, why_nothing
+from hubbub.stores.sqlite.work_nothing import Asked, explain, resolve, why_nothing
 from hubbub.stores.sqlite.work_rows import (
     EARLIER_MAX,
     SQL,
@@ -37,12 +37,10 @@ def claim(
     core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
 ) -> Claim | Nothing:
     """See :meth:`hubbub.stores.contract_work.WorkStore.claim`."""
-    now = core.clock.now()
-    if key is None:
-        # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
-        nothing = _nothing_there(core, actor, wanted, now)
-        if nothing is not None:
-            return nothing
+    # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
+    nothing = _nothing_there(core, actor, wanted, key)
+    if nothing is not None:
+        return nothing
     with core.write() as tx:
         # Waiting for the turn takes time: what ran out meanwhile is over, and a new lease begins now.
         now = core.clock.now()
@@ -71,15 +69,35 @@ def claim(
         return claim_of(tx.db, answer["token"])._replace(repeated=repeated)
 
 
-def _nothing_there(core: Core, actor: Actor, wanted: Wanted, now: int) -> Nothing | None:
+def _nothing_there(core: Core, actor: Actor, wanted: Wanted, key: str | None) -> Nothing | None:
+    """Why there is nothing, or None when there is something to do, or may be."""
+    now = core.clock.now()
     with core.read() as db:
         if check_actor(db, actor, now).lapsed:
+            return None
+        if key is not None and one(db, _AGENTS["answer_of"], {"agent": actor.agent, "key": key}) is not None:
             return None
         asked = resolve(db, wanted)
         if isinstance(asked, Nothing):
             return asked
-        row = one(db, SQL["anything_ready"], {"project": asked.project, "now": now})
-        return why_nothing(db, asked, actor.agent, now) if row is not None and not row[0] else None
+        expired = one(db, SQL["anything_expired"], {"now": now})
+        if expired is not None and expired[0]:
+            return None
+        if _anything_ready(db, asked, actor.agent, now):
+            return None
+        return why_nothing(db, asked, actor.agent, now)
+
+
+def _anything_ready(db: apsw.Connection, asked: Asked, agent: str, now: int) -> bool:
+    if asked.step is not None:
+        return not explain(db, asked.step, agent, now)
+    ask_while(db, Held(db, agent, now))
+    values: dict[str, Any] = {"project": asked.project, "now": now}
+    if asked.scope is None:
+        row = one(db, SQL["anything_ready"], values)
+    else:
+        row = one(db, SQL["anything_ready_of_scope"], {**values, "scope": asked.scope})
+    return row is not None and bool(row[0])
 
 
 def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now: int) -> dict[str, Any]:

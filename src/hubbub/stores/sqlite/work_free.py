@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import apsw
 
 from hubbub.globs import overlap
-from hubbub.stores.sqlite.core import one
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("work.sql")
@@ -59,9 +58,3 @@ def ask_while(db: apsw.Connection, held: Held) -> None:
         return int(answering[0].frees(values[0], values[1]))
 
     db.create_scalar_function("is_free", is_free, 2)
-
-
-def anything_held(db: apsw.Connection, now: int) -> bool:
-    """Whether a live claim or reservation could keep a step from being claimed."""
-    row = one(db, _FILES["anything_held"], {"now": now})
-    return row is not None and bool(row[0])

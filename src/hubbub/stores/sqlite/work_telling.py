@@ -30,6 +30,9 @@ NEWS = {
 }
 """The events that others want to know of, as the topic words them."""
 
+MOVE_ON = 500
+"""How many events that are no news may follow the last one that was told."""
+
 UNKNOWN = "hubbub"
 """Who posts what no agent did."""
 
@@ -39,19 +42,31 @@ def tell(core: Core, limit: int) -> int:
     told, last = told_through(core)
     if told >= last:
         return 0
-    now = core.clock.now()
+    news = dump([*NEWS, "project_completed"])
+    with core.read() as db:
+        if not _worth_a_turn(db, told, last, news):
+            return 0
     with core.write() as tx:
+        now = core.clock.now()
         row = one(tx.db, PLANS["told_through"], {})
         through = int(row[0]) if row else 0
-        end = one(tx.db, PLANS["last_event"], {})
-        news, count = dump([*NEWS, "project_completed"]), 0
+        end, count = one(tx.db, PLANS["last_event"], {}), 0
+        if end is None or not _worth_a_turn(tx.db, through, end[0], news):
+            return 0  # another process told it while this one waited for its turn
         # What nobody is told, as of a closed topic, must not stand for the end of what there is to tell.
-        while not count and end is not None and through < end[0]:
+        while not count and through < end[0]:
             rows = list(tx.db.execute(PLANS["untold"], {"after": through, "news": news, "limit": limit}))
             count = sum(_post(tx, row, now) for row in rows)
             through = rows[-1][0] if len(rows) == limit else end[0]
         tx.db.execute(PLANS["tell_through"], {"value": str(through)})
         return count
+
+
+def _worth_a_turn(db: apsw.Connection, told: int, last: int, news: str) -> bool:
+    """Whether there is news, or so much else that the place should move on past it."""
+    if last - told > MOVE_ON:
+        return True
+    return one(db, PLANS["untold"], {"after": told, "news": news, "limit": 1}) is not None
 
 
 def _post(tx: Write, event: Row, now: int) -> bool:

@@ -11,9 +11,9 @@ SELECT reservation, tag, agent, globs, reason, created_at, until FROM reservatio
 WHERE reservation = :reservation AND ended_at IS NULL AND until > :now;
 
 -- name: live_reservations
--- All live reservations, of one agent or of all.
+-- All live reservations, of one agent or of all; sorted afterwards, so as not to read those that are over.
 SELECT reservation, tag, agent, globs, reason, created_at, until FROM reservations
-WHERE ended_at IS NULL AND until > :now AND (:agent IS NULL OR agent = :agent) ORDER BY reservation;
+WHERE ended_at IS NULL AND until > :now AND (:agent IS NULL OR agent = :agent) ORDER BY +reservation;
 
 -- name: held_globs
 -- What others than one agent keep.
@@ -22,11 +22,6 @@ SELECT globs FROM reservations WHERE ended_at IS NULL AND until > :now AND agent
 -- name: next_reservation
 -- When the first of what others than one agent keep is free.
 SELECT min(until) FROM reservations WHERE ended_at IS NULL AND until > :now AND agent IS NOT :agent;
-
--- name: anything_held
--- Whether anything is kept, or claimed with paths or resources.
-SELECT EXISTS (SELECT 1 FROM reservations WHERE ended_at IS NULL AND until > :now)
-    OR EXISTS (SELECT 1 FROM attempts a JOIN steps s ON s.step = a.step WHERE a.state = 'live' AND s.holds = 1);
 
 -- name: renew_reservation
 -- Kept longer.

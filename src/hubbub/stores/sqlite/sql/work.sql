@@ -130,10 +130,24 @@ WHERE step = :step AND status = 'not_started' AND waiting = 0
 RETURNING step, attempts, time_limit_ms;
 
 -- name: anything_ready
--- Whether a claim could find something, but for what others hold: asked before the turn to write is taken.
-SELECT EXISTS (SELECT 1 FROM projects WHERE state = 'active' AND ready > 0
-                 AND (:project IS NULL OR project = :project))
-    OR EXISTS (SELECT 1 FROM attempts WHERE state = 'live' AND lease_until <= :now);
+-- Whether claim_any would find a step: asked before the turn to write is taken.
+SELECT EXISTS (
+    SELECT 1 FROM projects p
+    CROSS JOIN steps c INDEXED BY steps_ready ON c.project = p.project
+    WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
+      AND c.status = 'not_started' AND c.waiting = 0
+      AND (c.not_before IS NULL OR c.not_before <= :now)
+      AND (c.holds = 0 OR is_free(c.paths, c.resources)));
+
+-- name: anything_ready_of_scope
+-- The same of claim_of_scope.
+SELECT EXISTS (
+    SELECT 1 FROM projects p
+    CROSS JOIN steps c INDEXED BY steps_ready_of_scope ON c.project = p.project AND c.scope = :scope
+    WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
+      AND c.status = 'not_started' AND c.waiting = 0
+      AND (c.not_before IS NULL OR c.not_before <= :now)
+      AND (c.holds = 0 OR is_free(c.paths, c.resources)));
 
 -- name: ready_steps
 -- Steps that wait for no other, in the order of their projects' claims.
