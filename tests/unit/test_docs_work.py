@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import globs, model_work
+from hubbub import globs, model, model_work
 from hubbub.bus import planning, work
+from hubbub.stores.sqlite.work_telling import NEWS
 from tests.unit.test_docs import DOCS, _steps
 
 REFERENCE = DOCS / "reference" / "work.md"
@@ -89,6 +90,13 @@ def test_what_becomes_of_a_dependent_is_told() -> None:
     _, _, below = REFERENCE.read_text().partition("\n| `on_failure` |")
     table = below.partition("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.M)) == model_work.ON_FAILURE
+
+
+def test_every_event_of_work_is_told_and_whether_it_is_news() -> None:
+    told = _table("In the ledger")
+    families = ("project", "step", "claim", "path", "resource")
+    assert set(told) == {name for name in model.EVENTS if name.split("_")[0] in families}
+    assert {name for name, (_, news) in told.items() if news} == {*NEWS, "project_completed"}
 
 
 def test_the_limits_are_those_of_the_code() -> None:
