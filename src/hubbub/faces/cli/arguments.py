@@ -169,15 +169,6 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds") from None
 
 
-def duration(text: str) -> float:
-    """A length of time in seconds, written as ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
-    try:
-        return float(text) if unit is None else float(text[:-1]) * unit
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a length of time: 90s, 15m, 2h or 1d") from None
-
-
 def count(text: str) -> int:
     """A whole number."""
     try:

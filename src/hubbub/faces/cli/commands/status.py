@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import MessageNotFound, UnknownAgent
 from hubbub.faces.cli import render, render_work
@@ -16,7 +16,8 @@ from hubbub.wire_work import counts_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
-    from hubbub.model import Agent
+    from hubbub.model import Agent, Handout
+    from hubbub.model_topics import Topic
     from hubbub.model_work import Step
 
 WAITING_SHOWN = 5
@@ -95,23 +96,8 @@ def _of_agent(context: Context, agent: Agent) -> int:
     steps = held(context).get(agent.name, [])
     names = labels(context, steps)
     if output.json:
-        shown = [delivery_dict(delivery) for delivery in waiting.deliveries]
-        for message in shown:
-            del message["body"]
-        output.answer(
-            {
-                "agent": {
-                    **agent_dict(agent),
-                    "inbox_limit": agent.inbox_limit,
-                    "max_message_bytes": agent.max_message_bytes,
-                },
-                "waiting": shown,
-                "unread": [
-                    {"topic": topic.name, "topic_id": topic.id, "unread": topic.unread} for topic in unread
-                ],
-                "steps": [held_dict(*pair) for pair in zip(steps, names, strict=True)],
-            }
-        )
+        held_steps = [held_dict(*pair) for pair in zip(steps, names, strict=True)]
+        output.answer({**_agent_dict(agent, waiting, unread), "steps": held_steps})
         return 0
     now = context.bus.store.now()
     render.agent(agent, now, output)
@@ -136,6 +122,18 @@ def _of_agent(context: Context, agent: Agent) -> int:
     if len(unread) > TOPICS_SHOWN:
         output.line(f"  and unread in {render.plural(len(unread) - TOPICS_SHOWN, 'more topic')}")
     return 0
+
+
+def _agent_dict(agent: Agent, waiting: Handout, unread: list[Topic]) -> dict[str, Any]:
+    shown = [delivery_dict(delivery) for delivery in waiting.deliveries]
+    for message in shown:
+        del message["body"]
+    limits = {"inbox_limit": agent.inbox_limit, "max_message_bytes": agent.max_message_bytes}
+    return {
+        "agent": {**agent_dict(agent), **limits},
+        "waiting": shown,
+        "unread": [{"topic": topic.name, "topic_id": topic.id, "unread": topic.unread} for topic in unread],
+    }
 
 
 def _show_steps(context: Context, steps: list[Step], names: list[str]) -> None:
