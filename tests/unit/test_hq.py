@@ -348,6 +348,9 @@ def test_only_some_projects(bus: Bus, source: HqFile) -> None:
     with pytest.raises(ProjectNotFound, match="no project 'shap'") as caught:
         _import(bus, source, "shop", "shap")
     assert caught.value.hint == "Did you mean shop?"
+    with pytest.raises(ProjectNotFound) as caught:
+        _import(bus, source, "kettle")
+    assert caught.value.hint == "Name those of the file, or none: then all are imported."
     assert [project.name for project in bus.work.projects()[0]] == ["garden"]
 
 

@@ -213,7 +213,9 @@ def _chosen(found: list[SourceProject], wanted: Iterable[str] | None) -> list[So
             near = nearest(name, {project.name for project in found})
             raise ProjectNotFound(
                 f"The file has no project {ascii(name)[:80]}; nothing was imported.",
-                hint=f"Did you mean {' or '.join(safe_line(each, 80) for each in near)}?" if near else None,
+                hint=f"Did you mean {' or '.join(safe_line(each, 80) for each in near)}?"
+                if near
+                else "Name those of the file, or none: then all are imported.",
             )
     return [project for project in found if names & {project.id, project.name}]
 
