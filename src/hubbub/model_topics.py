@@ -86,6 +86,8 @@ class Membership(NamedTuple):
     """A live session holds the agent's name."""
     fresh: bool = False
     """This call made it a member."""
+    in_hand: int = 0
+    """How many messages it was handed and has not confirmed: it may not have seen them."""
 
 
 class Post(NamedTuple):

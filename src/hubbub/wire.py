@@ -199,6 +199,8 @@ def membership_dict(membership: Membership) -> dict[str, Any]:
     }
     if membership.position != membership.cursor:
         shown["position"] = membership.position
+    if membership.in_hand:
+        shown["in_hand"] = membership.in_hand
     shown |= _lean(
         {
             "last_sync": _iso(membership.seen_at),

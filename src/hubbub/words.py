@@ -23,6 +23,10 @@ TERMS_MAX = 32
 PHRASE_MAX = 64
 """How many atoms of one term are looked for."""
 
+MARKS_MAX = 30
+"""How many combining marks in a row count, as in the Stream-Safe Text Format of Unicode (UAX #15): no
+language writes as many."""
+
 PREFIX_MIN = 3
 """How many characters a word must have for ``*`` to mean any that begin so: fewer stand for too much."""
 
@@ -123,8 +127,46 @@ def folded(text: str) -> str:
         return text.lower()
     from unicodedata import normalize
 
-    plain = normalize("NFKD", normalize("NFKD", text).casefold())
+    plain = normalize("NFKD", normalize("NFKD", few_marks(text)).casefold())
     return normalize("NFKC", plain.translate(_NO_ACCENTS))
+
+
+def few_marks(text: str) -> str:
+    """``text`` with no more than :data:`MARKS_MAX` combining marks in a row: of a longer row the first.
+
+    Normalising puts the marks of a row in order by moving each past those before it, so that its time grows
+    with the square of the row, and it lets no other thread run meanwhile.
+    """
+    if not _MANY.search(text):
+        return text
+    rows = list(_TOO_MANY.finditer(text.translate(_KINDS)))
+    if not rows:
+        return text
+    kept, begin = [], 0
+    for row in rows:
+        kept.append(text[begin : row.start() + MARKS_MAX])
+        begin = row.end()
+    return "".join((*kept, text[begin:]))
+
+
+_MANY = re.compile(rf"[^\x00-\u02ff]{{{MARKS_MAX + 1}}}")
+_TOO_MANY = re.compile(rf"m{{{MARKS_MAX + 1},}}")
+
+
+class _Kinds(dict[int, str]):
+    """Which characters are marks, or become marks when they are taken apart (``m``)."""
+
+    def __missing__(self, code: int) -> str:
+        from unicodedata import combining, normalize
+
+        # Some that are no marks by their class are marks in parts: the halfwidth voiced sound marks, two
+        # vowel signs of Tibetan.
+        parts = normalize("NFKD", chr(code))
+        found = self[code] = "m" if combining(parts[0]) else "."
+        return found
+
+
+_KINDS = _Kinds()
 
 
 _NO_ACCENTS = dict.fromkeys(range(_ACCENTS[0], _ACCENTS[1] + 1))

@@ -322,6 +322,16 @@ def test_long_words_and_long_texts_are_found(world: World) -> None:
     assert find(world, "filler " * 20_000) != []
 
 
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\uff9e\u0f73", "\u0591\u05b0\u0301"])
+def test_a_message_of_nothing_but_marks_holds_nobody_up(world: World, marks: str) -> None:
+    ada = world.agent("ada")
+    world.agent("bob", max_message_bytes=1 << 20)
+    row = marks * (900_000 // len(marks.encode()))
+    world.send(ada, "bob", f"needle a{row} thread")
+    assert len(find(world, "needle thread")) == 1
+    assert find(world, f"nowhere a{row}") == []
+
+
 def test_actors_need_not_be_registered_to_be_searched_for(world: World) -> None:
     ada, _ = world.agents_named("ada", "bob")
     world.send(ada, "bob", "needle")

@@ -234,3 +234,26 @@ def test_a_reset_counts_own_messages_as_read(world: World) -> None:
         assert world.topics.reset(bob, "build", position).unread == unread
     assert world.read(bob, "build") == ["4", "5", "8"]
     assert world.unread("bob", "build") == 0
+
+
+def test_who_died_with_messages_in_hand_has_not_read_them(world: World) -> None:
+    ada, _ = _five(world)
+    cy = world.seat("cy")
+    world.topics.join(cy, "build")
+    assert world.topics.sync(cy, "build", limit=3).hand is not None
+    found = {one.agent: one for one in world.topics.members("build")}
+    assert (found["cy"].unread, found["cy"].in_hand, found["cy"].online) == (2, 3, True)
+    world.clock.advance(SESSION_TTL_MS + 1)
+    found = {one.agent: one for one in world.topics.members("build")}
+    assert (found["cy"].unread, found["cy"].in_hand, found["cy"].online) == (5, 0, False)
+    assert world.topics.get("build", agent="cy").unread == 5
+    assert ada.agent in found
+
+
+def test_a_look_in_manual_mode_marks_what_was_in_hand_before(world: World) -> None:
+    _five(world)
+    cy = world.agent("cy")
+    assert not world.topics.sync(cy, "build", automatic=False).redelivered
+    assert world.topics.sync(cy, "build", limit=2).hand is not None
+    assert world.topics.sync(cy, "build", automatic=False).redelivered
+    assert not world.topics.sync(cy, "build", automatic=False, ack_through=2).redelivered

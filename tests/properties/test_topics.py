@@ -172,7 +172,8 @@ class TopicMachine(TopicStage):
         undone = topic.undone(member)
         assert [one.seq for one in synced.messages] == undone[:limit]
         assert synced.has_more is (len(undone) > limit)
-        assert (synced.hand, synced.redelivered) == (None, False)
+        before = {seq for one in member.hands if one.marked or one.until is not None for seq in one.seqs}
+        assert (synced.hand, synced.redelivered) == (None, not before.isdisjoint(undone[:limit]))
         member.accounted.update(undone[:limit])
         if undone:
             assert synced.through == undone[:limit][-1]
@@ -255,6 +256,10 @@ class TopicMachine(TopicStage):
     def unread_agrees(self) -> None:
         """What every agent has unread in every topic; now and then everything."""
         self.steps += 1
+        # To look at what an agent has to read ends the sessions that missed their beats.
+        for known in self.agents.values():
+            if known.lapsed(self.now):
+                self._loses(known, None)
         for name in self.agents:
             page = self.store.topics.list(agent=name, state="all", limit=1000)
             assert {one.id: one.state for one in page.topics} == {

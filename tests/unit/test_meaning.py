@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,8 +20,16 @@ from hypothesis import strategies as st
 
 import hubbub
 from hubbub import meaning
-from hubbub.bus import Bus
-from hubbub.bus.meaning import CATCH_UP, Meaning, fused
+from hubbub.bus import Bus, meaning_apart
+from hubbub.bus.meaning import (
+    CATCH_UP,
+    CATCH_UP_AT_ONCE,
+    CATCH_UP_CHARACTERS,
+    CATCH_UP_SECONDS,
+    MODEL,
+    Meaning,
+    fused,
+)
 from hubbub.errors import BusNotFound, MeaningUnavailable
 from hubbub.meaning.stretches import STRETCH, stretches
 from hubbub.meaning.vectors import to_bytes
@@ -440,7 +449,7 @@ post_all(bus, labelled()[0])
 chore(True)
 bus.search.search("no free space left", mode="meaning")
 apart = bus.search.meaning._apart
-print(apart._indexer.pid, apart._answerer.pid, flush=True)
+print(apart._indexer.process.pid, apart._answerer.process.pid, flush=True)
 os._exit(0)  # as if it had been killed
 """)
     for pid in shown.split():
@@ -462,10 +471,57 @@ def test_a_child_that_was_killed_is_replaced(bus: Bus) -> None:
     assert apart._apart is not None
     child = apart._apart._answerer
     assert child is not None
-    child.kill()
-    child.wait()
+    child.process.kill()
+    child.process.wait()
     assert len(apart.find("no storage space left").hits) == 1
     apart.close()
+
+
+def test_a_child_that_gives_no_answer_is_waited_for_no_longer_than_said(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(bus, "The disk of the build host is full.")
+    monkeypatch.setattr(meaning_apart, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(meaning_apart, "END_SECONDS", 0.2)
+    bus.search.meaning._apart = meaning_apart.Apart(bus.store)
+    apart = bus.search.meaning._apart
+    for _ in range(7):  # so many that the message would be blamed for it
+        child = apart._answerer = apart._start("answer")
+        os.kill(child.process.pid, signal.SIGSTOP)
+        assert bus.store.search.unread_meaning(child.holder, MODEL)
+        found = bus.search.search("disk")
+        assert [one.hit.seq for one in found.hits] == [1]
+        assert any("no answer" in note for note in found.notes)
+        assert not alive(child.process.pid)
+        # Another may go on at once.
+        assert bus.store.search.unread_meaning("another", MODEL)
+        bus.store.search.release_meaning("another")
+    assert bus.store.search.meaning_failures(MODEL) == ()
+
+
+def test_a_search_computes_no_more_than_its_time_allows(bus: Bus, model: Any) -> None:
+    class Slow:
+        """The model on a machine so busy that time is over after one go."""
+
+        def embed(self, texts: list[str]) -> Any:
+            until(lambda: time.monotonic() > began + CATCH_UP_SECONDS)
+            return model.embed(texts)
+
+    post(bus, *(f"{number} The disk of the build host is full." for number in range(CATCH_UP)))
+    search = Meaning(bus.store)
+    search._model = Slow()  # type: ignore[assignment]
+    began = time.monotonic()
+    found = search.find("no storage space left")
+    assert 0 < len(found.hits) <= CATCH_UP_AT_ONCE
+    assert found.behind == CATCH_UP - search.progress().done > 0
+    assert bus.store.search.unread_meaning("another", MODEL), "the lease is given up"
+
+
+def test_a_search_computes_no_more_characters_than_it_may(bus: Bus) -> None:
+    post(bus, *("The disk of the build host is full. " * 100 for _ in range(CATCH_UP)))
+    search = Meaning(bus.store)
+    search.find("no storage space left")
+    assert 0 < search.progress().done <= CATCH_UP_CHARACTERS // 3600
 
 
 def test_an_error_of_a_child_is_the_error_here(bus: Bus, tmp_path: Path) -> None:

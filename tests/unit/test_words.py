@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import apsw
@@ -9,7 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.words import ATOM_MAX, PHRASE_MAX, TERMS_MAX, Query, Term, aligned, cut, folded, holds, parse
+from hubbub.words import (
+    ATOM_MAX,
+    MARKS_MAX,
+    PHRASE_MAX,
+    TERMS_MAX,
+    Query,
+    Term,
+    aligned,
+    cut,
+    few_marks,
+    folded,
+    holds,
+    parse,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +77,40 @@ def test_a_million_characters_are_cut_in_one_pass() -> None:
     assert len(cut("word " * 200_000)) == 200_000
     assert len(cut("日" * 300_000)) == 300_000
     assert cut("é" * 1_000_000) == ["e" * ATOM_MAX]
+
+
+_ROWS = {
+    "accents": "\u0301\u0316",
+    "one accent": "\u0301",
+    "points of Hebrew": "\u05b0\u0591\u05b1",
+    "vowels of Tibetan that are marks in parts only": "\u0f73\u0301\u0316",
+    "halfwidth sound marks, letters by their class": "\uff9e\u0f73",
+    "marks that are two": "\u0344\u0316",
+    "a mark that is folded to a letter": "\u0345\u0301",
+    "tone marks of Hangul": "\u302e\u0301\u302f",
+    "stems of notes": "\U0001d165\U0001d16d\u0316",
+}
+
+
+@pytest.mark.parametrize("marks", _ROWS.values(), ids=_ROWS.keys())
+def test_no_long_row_of_marks_is_put_in_order(marks: str) -> None:
+    count = 300_000 // len(marks)
+    text = f"before a{marks * count} after"
+    kept = unicodedata.normalize("NFKD", few_marks(text))
+    rows = "".join("m" if unicodedata.combining(char) else " " for char in kept).split()
+    assert 0 < max(map(len, rows)) <= 2 * MARKS_MAX
+    # Without the bound each of these takes minutes.
+    assert cut(text)[0] == "before"
+    assert cut(text)[-1] == "after"
+    assert cut(f"{'né ' * 100}{text}")[:1] == ["ne"]
+
+
+@given(st.text(st.sampled_from("aé\u0301\u0316\u0591カ\uff9e\u0f73\u200d 日"), max_size=200))
+def test_marks_in_rows_as_people_write_them_are_left_alone(text: str) -> None:
+    rows = re.split(r"[^\u0301\u0316\u0591\uff9e\u0f73]", text)
+    if max(map(len, rows)) <= MARKS_MAX:
+        assert few_marks(text) == text
+    assert max(map(len, re.split(r"[^\u0301\u0316\u0591\uff9e\u0f73]", few_marks(text)))) <= MARKS_MAX
 
 
 def test_words_differ_by_neither_case_nor_form() -> None:

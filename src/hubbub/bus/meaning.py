@@ -35,15 +35,24 @@ nearest. Measured: docs/decisions/0013-meaning.md."""
 BATCH = 64
 """How many messages one hand-out of the store holds."""
 
-STRETCHES_AT_ONCE = 64
-"""About how many stretches are computed between two strokes of the store: four seconds for long ones."""
+STRETCHES_AT_ONCE = 16
+"""About how many stretches are computed between two strokes of the store: a second for long ones, so that
+whoever is told to stop does so before it is made to."""
 
 CATCH_UP = 32
-"""So many messages, if they have not more stretches, a search computes itself: what was just written can be
-found."""
+"""So many messages a search computes itself, within the bounds below: what was just written can be found."""
+
+CATCH_UP_CHARACTERS = 16_000
+"""How many characters of text it computes at most: a second's work."""
+
+CATCH_UP_SECONDS = 2.0
+"""How long it goes on at most, on a machine that is busy."""
 
 CATCH_UP_AT_ONCE = 8
 """How many stretches it computes together: of several messages those before a long one are found."""
+
+QUERY_CHARACTERS = 4_000
+"""How much of a query is compared: more than the model reads of one text."""
 
 
 _EVERYWHERE = Where()
@@ -65,9 +74,11 @@ class MeaningStatus(NamedTuple):
 class Meaning:
     """Search by meaning on one bus."""
 
-    def __init__(self, store: Store, *, apart: bool = False) -> None:
-        """``apart``: this process stays small, and children of it do the work."""
+    def __init__(self, store: Store, *, apart: bool = False, holder: str | None = None) -> None:
+        """``apart``: this process stays small, and children of it do the work. ``holder``
+        is the name that the work is leased to, where another process must know it."""
         self._store = store
+        self._holder = holder
         self._model: Model | None = None
         self._apart: Apart | None = None
         if apart:
@@ -131,8 +142,9 @@ class Meaning:
         model = self._loaded()
         if 0 < self.progress().behind <= CATCH_UP:
             with suppress(BusReadOnly, BusBusy, BusFull):  # what has vectors can be found all the same
-                self._work(most=CATCH_UP)
-        (vector,) = _bytes(model, [query])
+                deadline = time.monotonic() + CATCH_UP_SECONDS
+                self._work(stop=lambda: time.monotonic() >= deadline, most=CATCH_UP_CHARACTERS)
+        (vector,) = _bytes(model, [query[:QUERY_CHARACTERS]])
         found = self._store.search.near(MODEL, vector, reader=reader, where=where, limit=limit)
         hits = tuple(hit for hit in found.hits if hit.score >= SCORE_MIN)
         return found._replace(hits=hits, total=len(hits))
@@ -159,8 +171,8 @@ class Meaning:
         stop: Callable[[], bool] = lambda: False,
         most: int | None = None,
     ) -> None:
-        """The same, up to ``most`` stretches if that is given."""
-        search, holder = self._store.search, new_token()
+        """The same, up to ``most`` characters if that is given."""
+        search, holder = self._store.search, self._holder or new_token()
         model = self._loaded()
         left = most
         try:
@@ -170,7 +182,7 @@ class Meaning:
                     return
                 for group in _groups(texts, STRETCHES_AT_ONCE if most is None else CATCH_UP_AT_ONCE):
                     if left is not None:
-                        left -= sum(len(cut) for _, cut in group)
+                        left -= sum(len(stretch) for _, cut in group for stretch in cut)
                         if left < 0:
                             return
                     kept = self._embed(model, holder, group)

@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubbub.errors import HubbubError, MeaningUnavailable, all_errors
 from hubbub.model_search import Found, Hit, Indexed, Where
+from hubbub.names import new_token
 from hubbub.stores.contract import Store
 
 PATIENCE = 30.0
@@ -30,11 +32,19 @@ NOTHING_MOVES = 90.0
 AFTER_FAILURE = 300.0
 """Seconds until the next try after a child that failed."""
 
-ANSWER_SECONDS = 60.0
-"""How long an answer may take: far beyond what a search over a million vectors needs."""
+ANSWER_SECONDS = 10.0
+"""How long a search waits for its answer, other searches before it and a child that begins included: several
+times what one over a million vectors takes, and well within the minute after which clients give up."""
 
 END_SECONDS = 3.0
 """How long a child may take to end once its input did: it keeps what it has and gives up its lease."""
+
+
+class _Child(NamedTuple):
+    """A process, and the name that its work is leased to."""
+
+    process: subprocess.Popen[bytes]
+    holder: str
 
 
 class Apart:
@@ -43,8 +53,8 @@ class Apart:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._url: str | None = None
-        self._indexer: subprocess.Popen[bytes] | None = None
-        self._answerer: subprocess.Popen[bytes] | None = None
+        self._indexer: _Child | None = None
+        self._answerer: _Child | None = None
         self._asking = threading.Lock()
         self._seen: tuple[int, float] | None = None
         self._not_before = 0.0
@@ -55,11 +65,11 @@ class Apart:
     def tend(self, keeps_house: bool, indexed: Indexed, now: float) -> None:
         """Start the child that computes vectors, if it is time to."""
         if self._indexer is not None:
-            if self._indexer.poll() is None:
+            if self._indexer.process.poll() is None:
                 return
-            if self._indexer.returncode:
+            if self._indexer.process.returncode:
                 self._not_before = now + AFTER_FAILURE
-            _end(self._indexer)
+            self._end(self._indexer)
             self._indexer = self._seen = None
         if not indexed.behind:
             self._seen = None
@@ -80,8 +90,16 @@ class Apart:
             HubbubError: what the search raised there, or MeaningUnavailable when there is no answer.
         """
         request = json.dumps({"query": query, "reader": reader, "where": where, "limit": limit})
-        with self._asking:
-            answer = self._ask(request.encode() + b"\n") or self._ask(request.encode() + b"\n")
+        deadline = time.monotonic() + ANSWER_SECONDS
+        answer = None
+        if self._asking.acquire(timeout=ANSWER_SECONDS):
+            try:
+                # The second time is for a child that has just ended, as it does after some rest.
+                for _ in range(2):
+                    if answer is None and time.monotonic() < deadline:
+                        answer = self._ask(request.encode() + b"\n", deadline)
+            finally:
+                self._asking.release()
         if answer is None:
             raise MeaningUnavailable(
                 "The process that searches by meaning gave no answer.", hint="Try again, or search by words."
@@ -92,69 +110,80 @@ class Apart:
         hits = tuple(hit._replace(recipients=tuple(hit.recipients)) for hit in read)
         return Found(hits, len(hits), False, answer["behind"])
 
-    def _ask(self, request: bytes) -> dict[str, Any] | None:
-        """One question; None when the child is gone, as it is after some rest."""
+    def _ask(self, request: bytes, deadline: float) -> dict[str, Any] | None:
+        """One question; None when the child is gone, or has no answer in time."""
         child = self._answerer
-        if child is None or child.poll() is not None:
-            _end(child)
+        if child is None or child.process.poll() is not None:
+            self._end(child)
             child = self._answerer = self._start("answer")
-        assert child.stdin is not None
-        assert child.stdout is not None
-        timer = threading.Timer(ANSWER_SECONDS, child.kill)
+        process = child.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), process.kill)
         timer.daemon = True
         timer.start()
         try:
-            child.stdin.write(request)
-            child.stdin.flush()
-            line = child.stdout.readline()
+            process.stdin.write(request)
+            process.stdin.flush()
+            line = process.stdout.readline()
             answer: dict[str, Any] | None = json.loads(line) if line else None
         except (OSError, ValueError):
             answer = None
         finally:
             timer.cancel()
         if answer is None:
-            _end(child)
+            self._end(child, ours=time.monotonic() >= deadline)
             self._answerer = None
         return answer
 
     # --- children ----------------------------------------------------------------------------
 
-    def _start(self, task: str) -> subprocess.Popen[bytes]:
+    def _start(self, task: str) -> _Child:
         """A child whose standard input ends when this process does."""
         self._url = self._url or self._store.info().url
         # More than one thread would take the cores that the agents' own work needs.
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
-        return subprocess.Popen(
+        holder = new_token()
+        process = subprocess.Popen(
             # -P: a server runs in the folder of a project, and what lies there is not to be imported.
-            [sys.executable, "-P", "-m", "hubbub.bus.meaning_child", task, self._url],
+            [sys.executable, "-P", "-m", "hubbub.bus.meaning_child", task, self._url, holder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | threads,
             start_new_session=True,  # a Ctrl+C is for this process, which then ends its children
         )
+        return _Child(process, holder)
+
+    def _end(self, child: _Child | None, *, ours: bool = False) -> None:
+        """End a child, and leave nothing of it behind. ``ours``: it was this process that killed it."""
+        if child is None or (not _end(child.process) and not ours):
+            return
+        # What it had not kept is given out again at once, and it is no message's fault.
+        with suppress(HubbubError):
+            self._store.search.release_meaning(child.holder)
 
     def close(self) -> None:
         """End the children."""
         self._closed = True
         for child in (self._indexer, self._answerer):
-            _end(child)
+            self._end(child)
         self._indexer = self._answerer = None
 
 
-def _end(child: subprocess.Popen[bytes] | None) -> None:
-    """End a child, and leave nothing of it behind."""
-    if child is None:
-        return
-    for stream in (child.stdin, child.stdout):
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """End a process; whether it had to be killed."""
+    for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(OSError):
                 stream.close()
     try:
-        child.wait(timeout=END_SECONDS)
+        process.wait(timeout=END_SECONDS)
     except subprocess.TimeoutExpired:
-        child.kill()  # what it had not kept is given out again
-        child.wait()
+        process.kill()
+        process.wait()
+        return True
+    return False
 
 
 def _error(shown: dict[str, Any]) -> HubbubError:

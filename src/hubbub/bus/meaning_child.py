@@ -1,6 +1,7 @@
-"""The child that computes vectors, or answers searches: ``python -m hubbub.bus.meaning_child TASK URL``.
+"""The child that computes vectors, or answers searches.
 
-It ends when its standard input does, and so with the process that started it.
+``python -m hubbub.bus.meaning_child TASK URL HOLDER``. It ends when its standard input does, and so with the
+process that started it.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ NICENESS = 10
 """Computing vectors gives way to everything else on the machine."""
 
 
-def main(task: str, url: str) -> int:
-    """Do ``index`` or ``answer``; the exit status."""
-    return _index(url) if task == "index" else _answer(url)
+def main(task: str, url: str, holder: str) -> int:
+    """Do ``index`` or ``answer``, with the work leased to ``holder``; the exit status."""
+    return _index(url, holder) if task == "index" else _answer(url, holder)
 
 
-def _index(url: str) -> int:
+def _index(url: str, holder: str) -> int:
     os.nice(NICENESS)
     try:
         store = open_store(url, create=False)
         try:
             # Nothing is ever written to it: it becomes readable when it ends.
-            Meaning(store).index(stop=lambda: _readable(0.0))
+            Meaning(store, holder=holder).index(stop=lambda: _readable(0.0))
         finally:
             store.close()
     except HubbubError:
@@ -42,7 +43,7 @@ def _index(url: str) -> int:
     return 0
 
 
-def _answer(url: str) -> int:
+def _answer(url: str, holder: str) -> int:
     meaning: Meaning | None = None
     while _readable(REST):
         line = sys.stdin.buffer.readline()
@@ -50,7 +51,7 @@ def _answer(url: str) -> int:
             break
         try:
             if meaning is None:
-                meaning = Meaning(open_store(url, create=False))
+                meaning = Meaning(open_store(url, create=False), holder=holder)
             answer = _one(meaning, json.loads(line))
         except HubbubError as error:
             answer = {"error": error.as_dict()}
@@ -71,4 +72,4 @@ def _readable(seconds: float) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:4]))

@@ -77,7 +77,9 @@ class Topics:
         Raises:
             TopicNotFound: there is none.
         """
-        return self._store.topics.get(_topic(topic), agent=None if agent is None else check_name(agent))
+        if agent is not None:
+            self._agents.end_if_gone(check_name(agent))
+        return self._store.topics.get(_topic(topic), agent=agent)
 
     def list(
         self,
@@ -90,6 +92,8 @@ class Topics:
         count_members: bool = True,
     ) -> TopicPage:
         """Topics, the last active first, with what ``agent`` has unread in each."""
+        if agent is not None:
+            self._agents.end_if_gone(check_name(agent))
         return self._store.topics.list(
             agent=None if agent is None else check_name(agent),
             state=check_word(state, STATES, "state"),
@@ -129,6 +133,7 @@ class Topics:
 
     def members(self, topic: str, *, limit: int = 200) -> tuple[Membership, ...]:
         """Who is in a topic, how far each has read, and when it was last seen there."""
+        self._agents.all()  # ends the sessions of processes that are gone
         return self._store.topics.members(_topic(topic), limit=checking.number(limit, "limit", 1, PAGE_MAX))
 
     def reset(self, actor: Actor, topic: str, to: str | int) -> Membership:

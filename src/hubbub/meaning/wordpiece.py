@@ -10,6 +10,8 @@ import os
 import unicodedata
 from functools import lru_cache
 
+from hubbub.words import few_marks
+
 UNKNOWN, START, END = 100, 101, 102
 """The numbers of ``[UNK]``, ``[CLS]`` and ``[SEP]`` in the vocabulary."""
 
@@ -61,7 +63,7 @@ def _spread(text: str) -> str:
     if text.isascii():
         return text.lower().translate(_ASCII)
     spread = []
-    for sign in unicodedata.normalize("NFD", text.lower()):
+    for sign in unicodedata.normalize("NFD", few_marks(text.lower())):
         kind = unicodedata.category(sign)
         if sign in "\t\n\r" or kind == "Zs":
             spread.append(" ")

@@ -57,7 +57,9 @@ def whole_topic(shown: Topic, now: int, output: Output) -> None:
 def membership(shown: Membership, now: int, output: Output) -> None:
     """Add a line on a member: whether it is there, when it was last, and how far behind."""
     presence = output.styled("online ", "green") if shown.online else output.styled("offline", "dim")
-    behind = f"{shown.unread} behind" if shown.unread else "up to date"
+    behind = f"{shown.unread} behind" if shown.unread else "" if shown.in_hand else "up to date"
+    if shown.in_hand:
+        behind += f"{', ' if behind else ''}{shown.in_hand} in hand, unconfirmed"
     seen = f"last sync {ago(now, shown.seen_at)}" if shown.seen_at is not None else "never synced"
     parts = [behind, seen, f"joined {ago(now, shown.joined_at)}"]
     output.line(f"{output.styled(safe_line(shown.agent), 'bold')}  {presence}  {', '.join(parts)}")

@@ -76,7 +76,10 @@ def member_line(member: Membership, now: int) -> str:
     """One member in a line."""
     facts = ["online" if member.online else "offline"]
     facts.append("never synced" if member.seen_at is None else f"synced {ago(member.seen_at, now)}")
-    facts.append(f"{member.unread} unread" if member.unread else "has read all")
+    if member.unread or not member.in_hand:
+        facts.append(f"{member.unread} unread" if member.unread else "has read all")
+    if member.in_hand:
+        facts.append(f"{member.in_hand} in hand, unconfirmed")
     if member.left_at is not None:
         facts.append(f"left {ago(member.left_at, now)}")
     return f"{member.agent}: {', '.join(facts)}"

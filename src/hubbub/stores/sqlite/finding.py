@@ -2,7 +2,8 @@
 
 The score is BM25, with the mean length and the frequency of words taken from the index. SQLite's own
 ``bm25()`` counts every message that holds each word first, which takes a tenth of a second for a common word
-of a million messages; here the frequency is estimated from the newest that hold it.
+of a million messages; here the frequency is estimated from the newest that hold it
+and that the reader may see.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ RANGES_MAX = 16
 """How many ranges of numbers a search in a span of time looks at."""
 
 _LAST = 2**63 - 1
+_READER = mark("r", "")[:3]
 
 
 class _Side(NamedTuple):
@@ -63,7 +65,9 @@ _Match: TypeAlias = tuple[float, int]
 _ALL = (_Range(0, _LAST, 0, _LAST),)
 
 
-def search(core: Core, query: Query, reader: str | None, where: Where, limit: int) -> Found:
+def search(
+    core: Core, query: Query, reader: str | None, where: Where, limit: int, body_max: int | None
+) -> Found:
     """See :meth:`hubbub.stores.contract_search.SearchStore.search`."""
     scorer = _scorer_of(core)
     with core.read() as db:
@@ -76,7 +80,7 @@ def search(core: Core, query: Query, reader: str | None, where: Where, limit: in
         hits: list[Hit] = []
         for side, matches in zip(sides, ranked, strict=True):
             best = heapq.nlargest(limit, matches)
-            found = (hit_of(db, side.source, number, score) for score, number in best)
+            found = (hit_of(db, side.source, number, score, body_max) for score, number in best)
             hits += [hit for hit in found if hit is not None]
     hits.sort(key=lambda hit: (-hit.score, -hit.created_at, hit.source, -hit.seq))
     return Found(tuple(hits[:limit]), sum(map(len, ranked)), capped, left)
@@ -265,7 +269,9 @@ def _rarity(
     if word not in known:
         count = 0.0
         for side, upto in places:
-            row = one(db, SQL[side.sample], {"match": f'"{word}"', "limit": SAMPLE})
+            # Among what the reader may see: a score that went by others' mail would tell of its words.
+            seen = [f'"{part}"' for part in (word, *side.marks) if part == word or part.startswith(_READER)]
+            row = one(db, SQL[side.sample], {"match": " AND ".join(seen), "limit": SAMPLE})
             if row is not None and row[0]:
                 # The newest messages that hold it stand for all: as dense as there, to the oldest one.
                 count += row[0] if row[0] < SAMPLE else row[0] * upto / max(upto - row[1] + 1, 1)

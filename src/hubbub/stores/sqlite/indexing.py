@@ -120,7 +120,7 @@ def _read(db: apsw.Connection, source: _Source, room: int, characters: int) -> t
 def _write(tx: Write, source: _Source, batch: _Batch) -> int:
     progress = one(tx.db, SQL["progress"], {"source": source.name})
     if progress is None or not batch.after <= progress[0] < batch.upto:
-        return 0  # another process was here, or erased messages took their numbers with them
+        return 0  # another process was here
     after = progress[0]
     # What was purged or erased since it was read must not come in.
     present = set(tx.db.execute(SQL[source.present], {"after": after, "upto": batch.upto}))

@@ -35,6 +35,10 @@ the process that computes its vectors."""
 TAKES_MAX = 6
 """After so many it is passed over."""
 
+RETRY_MS = 86_400_000
+"""How long a message is passed over until it is tried again: what ended its processes may have been the
+machine."""
+
 COUNTED_MAX = 1_000
 """Up to how many waiting messages are counted; of more, the numbers say how many there are at most."""
 
@@ -58,8 +62,11 @@ def unread_meaning(core: Core, holder: str, model: str, limit: int) -> tuple[Tex
         if takes >= TAKES_MAX:
             _pass_over(tx.db, number, now)
             takes = 0
-        texts = _unread(tx.db, number, 1 if takes >= TAKES_ONE else limit)
-        tx.db.execute(SQL["note_takes"], {"model": number, "takes": takes + 1 if texts else 0})
+        texts = _due_again(tx.db, number, now)
+        if not texts:  # one that is tried again is alone, and no fault of the others
+            texts = _unread(tx.db, number, 1 if takes >= TAKES_ONE else limit)
+            takes = takes + 1 if texts else 0
+        tx.db.execute(SQL["note_takes"], {"model": number, "takes": takes})
         until = now + LEASE_MS if texts else FREE
         tx.db.execute(_AGENTS["take_duty"], {"duty": _DUTY, "holder": holder, "until": until})
     return texts
@@ -150,9 +157,34 @@ def _unread(db: apsw.Connection, model: int, limit: int) -> tuple[Text, ...]:
     return tuple(text for (_, text), _ in zip(both, range(limit), strict=False))
 
 
+def _due_again(db: apsw.Connection, model: int, now: int) -> tuple[Text, ...]:
+    """A message that was passed over a day ago, which is then passed over for another day."""
+    values = {"model": model, "tries": FAILED_TRIES, "fresh": now - RETRY_MS, "now": now}
+    for source, number in list(db.execute(SQL["due_again"], values)):
+        db.execute(SQL["tried_now"], values | {"source": source, "number": number})
+        statement = "mail_text" if source == "mail" else "post_text"
+        row = one(db, SQL[statement], {"number": number, "most": TEXT_MAX})
+        if row is not None:
+            return (Text(source, number, row[0]),)
+    return ()
+
+
+def _keep_again(db: apsw.Connection, model: int, source: str, items: list[Vectors]) -> None:
+    """Keep the vectors of messages that had been passed over, and still are there."""
+    for item in items:
+        values = {"model": model, "source": source, "number": item.number, "tries": FAILED_TRIES}
+        if one(db, SQL["passed_over"], values) is not None:
+            _append(db, model, source, [(item.number, vector) for vector in item.vectors])
+            mark = _marks(db, model)[source]
+            done = 1 if item.vectors else 0
+            db.execute(SQL["move_mark"], {"model": model, "source": source, "mark": mark, "done": done})
+            db.execute(SQL["failure_over"], values | {"numbers": dump([item.number])})
+
+
 def _keep(db: apsw.Connection, model: int, source: str, items: list[Vectors]) -> None:
     """Keep the vectors of those messages before which nothing is left undone."""
     mark = _marks(db, model)[source]
+    _keep_again(db, model, source, [item for item in items if item.number <= mark])
     given = {item.number: item for item in items if item.number > mark}
     if not given:
         return
@@ -263,7 +295,6 @@ def forget(db: apsw.Connection, source: str, numbers: Iterable[int]) -> None:
     for model, of_it in dropped.items():
         db.execute(SQL["count_less"], {"model": model, "source": source, "done": len(of_it)})
     db.execute(SQL["failure_over"], {"model": None, "source": source, "numbers": dump(sorted(gone))})
-    db.execute(SQL["lower_marks"])
 
 
 def _thin(db: apsw.Connection, block: int, found: list[int], gone: set[int]) -> None:
@@ -312,10 +343,10 @@ def forget_meaning(core: Core, model: str | None) -> int:
 def meaning_behind(core: Core, model: str) -> Indexed:
     """How far the vectors have come."""
     with core.read() as db:
-        return behind(db, model)
+        return behind(db, model, core.clock.now())
 
 
-def behind(db: apsw.Connection, model: str) -> Indexed:
+def behind(db: apsw.Connection, model: str, now: int) -> Indexed:
     """The same, within a transaction."""
     known = _model(db, model)
     marks = dict.fromkeys(_SOURCES, 0)
@@ -331,6 +362,8 @@ def behind(db: apsw.Connection, model: str) -> Indexed:
             left += counted if counted < COUNTED_MAX else span
     if known is not None:
         left -= sum(len(_failed(db, known[0], source, marks[source])) for source in _SOURCES)
+        values = {"model": known[0], "tries": FAILED_TRIES, "fresh": now - RETRY_MS, "now": now}
+        left += sum(1 for _ in db.execute(SQL["due_again"], values))
     return Indexed(done, max(0, left))
 
 
@@ -363,6 +396,6 @@ def near(core: Core, model: str, vector: bytes, reader: str | None, where: Where
 
     with core.read() as db:
         known = _model(db, model)
-        left = behind(db, model).behind
+        left = behind(db, model, core.clock.now()).behind
         hits = () if known is None else nearest.find(db, known[0], vector, reader, where, limit)
     return Found(hits, len(hits), False, left)

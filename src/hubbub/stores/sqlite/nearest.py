@@ -61,7 +61,13 @@ class _All(NamedTuple):
 
 
 def find(
-    db: apsw.Connection, model: int, vector: bytes, reader: str | None, where: Where, limit: int
+    db: apsw.Connection,
+    model: int,
+    vector: bytes,
+    reader: str | None,
+    where: Where,
+    limit: int,
+    body_max: int | None,
 ) -> tuple[Hit, ...]:
     """The nearest messages, best first."""
     np = _numpy()
@@ -82,7 +88,11 @@ def find(
         _score(db, found, part, wanted, best)
         begin, size = begin + size, 4 * size
     top = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))[:limit]
-    hits = [(hit_of(db, "mail" if key > 0 else "topic", abs(key), one[0]), key, one[1]) for key, one in top]
+    most = None if body_max is None else max(body_max, STRETCH_MIN)
+    hits = [
+        (hit_of(db, "mail" if key > 0 else "topic", abs(key), score, most), key, place)
+        for key, (score, place) in top
+    ]
     return tuple(hit._replace(stretch=_stretch(found, hit, key, place)) for hit, key, place in hits if hit)
 
 

@@ -117,7 +117,7 @@ def members(core: Core, name: str, limit: int) -> tuple[Membership, ...]:
         rows = list(db.execute(SQL["members_of"], {"topic": topic[0], "now": now, "limit": limit}))
         shown = topic_of(topic, members=count(db, topic[0]))
     found = []
-    for agent, position, own, joined_at, left_at, seen_at, low, back, online in rows:
-        place = Place(agent, (position, own, joined_at, left_at, seen_at, low, None, back, None))
+    for agent, position, own, joined_at, left_at, seen_at, low, back, in_hand, online in rows:
+        place = Place(agent, (position, own, joined_at, left_at, seen_at, low, in_hand, back, None))
         found.append(place.membership(shown, online=bool(online)))
     return tuple(found)

@@ -160,6 +160,7 @@ class Place:
             seen_at=self.seen_at,
             online=online,
             fresh=fresh,
+            in_hand=self.in_hand - self.back,
         )
 
 

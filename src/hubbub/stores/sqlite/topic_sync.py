@@ -297,10 +297,9 @@ def _look(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: 
     if not waiting:
         return _Read([], False)
     where = {"agent": actor.agent, "topic": topic[0]}
-    spans = [
-        (first - 1, last, others)
-        for first, last, others, *_ in tx.db.execute(SQL["hands_below"], {**where, "last": topic[7]})
-    ]
+    hands = list(tx.db.execute(SQL["hands_below"], {**where, "last": topic[7]}))
+    marked = [(hand[0], hand[1]) for hand in hands if hand[5] or hand[4] is not None]
+    spans = [(first - 1, last, others) for first, last, others, *_ in hands]
     spans.append((place.position, topic[7], fresh))
 
     def rows() -> Iterable[Row]:
@@ -318,7 +317,9 @@ def _look(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: 
                 yield row
 
     kept = within_bytes(rows(), asked.max_bytes)
-    return _Read(kept, len(kept) < waiting)
+    # What was handed out in automatic mode and not confirmed may have been read before.
+    again = any(first <= row[4] <= last for row in kept for first, last in marked)
+    return _Read(kept, len(kept) < waiting, redelivered=again)
 
 
 def _acknowledge(tx: Write, actor: Actor, topic: Row, place: Place, through: int, now: int) -> None:

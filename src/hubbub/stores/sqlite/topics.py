@@ -33,6 +33,7 @@ from hubbub.stores.sqlite import (
 from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, one
+from hubbub.stores.sqlite.looking import catch_up_all
 from hubbub.stores.sqlite.topic_rows import SQL, find, message_of, place_of, topic_of
 
 _LAST_SEQ = 2**62
@@ -60,6 +61,8 @@ class SqliteTopics:
 
     def get(self, topic: str, *, agent: str | None = None) -> Topic:
         """One topic."""
+        if agent is not None:
+            catch_up_all(self._core)
         now = self._core.clock.now()
         with self._core.read() as db:
             row = find(db, topic)
@@ -79,6 +82,8 @@ class SqliteTopics:
         count_members: bool = True,
     ) -> TopicPage:
         """A page of topics."""
+        if agent is not None:
+            catch_up_all(self._core)
         last_at, number = _page_place(after)
         states = ("open", "closed") if state == "all" else (state,)
         values = {
@@ -132,6 +137,7 @@ class SqliteTopics:
 
     def members(self, topic: str, *, limit: int = 200) -> tuple[Membership, ...]:
         """Who is in a topic."""
+        catch_up_all(self._core)
         return topic_members.members(self._core, topic, limit)
 
     def reset(self, actor: Actor, topic: str, position: int) -> Membership:

@@ -24,11 +24,6 @@ UPDATE meaning_progress SET mark = :mark, done = done + :done WHERE model = :mod
 -- Vectors of some messages were dropped.
 UPDATE meaning_progress SET done = max(0, done - :done) WHERE model = :model AND source = :source;
 
--- name: lower_marks
--- Numbers of erased posts may be given again: what is not there is not done.
-UPDATE meaning_progress SET mark = coalesce((SELECT max(post) FROM posts), 0)
-WHERE source = 'topic' AND mark > coalesce((SELECT max(post) FROM posts), 0);
-
 -- name: note_takes
 -- How often the next messages were handed out to have their vectors computed.
 UPDATE meaning_models SET takes = :takes WHERE model = :model;
@@ -80,6 +75,30 @@ ORDER BY f.at DESC, f.number DESC LIMIT :limit;
 -- Which messages are passed over.
 SELECT number FROM meaning_failures
 WHERE model = :model AND source = :source AND tries >= :tries AND number > :mark;
+
+-- name: due_again
+-- Messages that have been passed over for a while: those tried last the longest ago first. A time to come was
+-- written before the clock was set back.
+SELECT source, number FROM meaning_failures
+WHERE model = :model AND tries >= :tries AND at NOT BETWEEN :fresh + 1 AND :now ORDER BY at, number;
+
+-- name: tried_now
+-- One of them is handed out.
+UPDATE meaning_failures SET at = :now WHERE model = :model AND source = :source AND number = :number;
+
+-- name: passed_over
+-- Whether a message is one that was passed over.
+SELECT 1 FROM meaning_failures
+WHERE model = :model AND source = :source AND number = :number AND tries >= :tries;
+
+-- name: mail_text
+-- The beginning of a message's text.
+SELECT substr(subject || char(10) || body, 1, :most) FROM messages WHERE seq = :number AND purged_at IS NULL;
+
+-- name: post_text
+-- The same of a message of a topic.
+SELECT substr(p.body, 1, :most) FROM posts p JOIN topics t USING (topic)
+WHERE p.post = :number AND t.state <> 'deleted';
 
 -- name: add_failure
 -- Another try failed.

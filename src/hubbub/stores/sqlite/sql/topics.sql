@@ -95,6 +95,7 @@ SELECT m.agent, m.position, m.own, m.joined_at, m.left_at, m.seen_at,
        (SELECT min(first) FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic),
        (SELECT sum(others) FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic
           AND (h.lease_until IS NULL OR h.lease_until <= :now)),
+       (SELECT sum(others) FROM hands h WHERE h.agent = m.agent AND h.topic = m.topic),
        EXISTS (SELECT 1 FROM sessions s
                WHERE s.agent = m.agent AND s.state = 'live' AND s.expires_at > :now)
 FROM members m JOIN agents a ON a.name = m.agent AND a.unregistered_at IS NULL

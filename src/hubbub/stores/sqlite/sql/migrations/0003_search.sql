@@ -41,10 +41,7 @@ BEGIN
     DELETE FROM mail_words WHERE rowid = new.seq;
 END;
 
--- The number of the newest post is given again once that post is erased: the index has not had it then.
 CREATE TRIGGER posts_erased_leave_the_index AFTER DELETE ON posts
 BEGIN
     DELETE FROM post_words WHERE rowid = old.post;
-    UPDATE indexed SET upto = (SELECT coalesce(max(post), 0) FROM posts)
-    WHERE source = 'topic' AND upto > (SELECT coalesce(max(post), 0) FROM posts);
 END;
