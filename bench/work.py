@@ -167,8 +167,8 @@ def _calls(bus: Bus, actor: Actor, place: int) -> Iterator[None]:
 @row(
     "work",
     "Claiming a step and completing it, through the library: milliseconds of a claim and of a completion, "
-    "and steps per second, by 1, 10 and 100 processes flat out; by 1,000 agents in 4 processes, each of which "
-    "makes one call a second (claim, renew, renew, complete), counted from when the call was due; in a "
+    "and steps per second, by 1, 10 and 100 processes flat out; by 1,000 agents in 4 processes, each of "
+    "which makes one call a second (claim, renew, renew, complete), counted from when the call was due; in a "
     "project of 1,000 and of 1,000,000 steps (quick: 100,000), in alternation; and when the 1,000 steps that "
     "are ready name files that somebody holds. Against bare synced one-row commits by as many processes, "
     "lined up by the same queue: a claim is one commit, a completion one and its news in the topic another.",

@@ -55,6 +55,7 @@ from hubbub.stores import open_store
 url, how, now = sys.argv[1:]
 store = open_store(url, clock=ManualClock(int(now)))
 store.work.projects()
+print("ready", flush=True)
 for line in sys.stdin:
     step, lease_until = line.split()
     try:
@@ -162,6 +163,7 @@ def test_of_two_sweepers_and_a_late_beat_one_wins(url: str) -> None:
         child(RIVAL, url, "beat", in_time) as beat,
     ):
         rivals = [one, two, beat]
+        assert [rival.line() for rival in rivals] == ["ready"] * 3
         for _ in range(ROUNDS):
             claim = _claimed(store, ada)
             seen = claim.attempt.lease_until

@@ -114,7 +114,8 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
     if not rows:
         return {}
     step, number, time_limit = rows[0]
-    token = "c" + new_token(16)
+    row = step_row(tx.db, step)
+    token, limit = "c" + new_token(16), now + time_limit
     tx.db.execute(
         SQL["add_attempt"],
         {
@@ -126,16 +127,13 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
             "now": now,
             "started_at": now if start else None,
             "lease_ms": lease_ms,
-            "limit_until": now + time_limit,
-            "branch": step_row(tx.db, step)[8] or None,
+            "limit_until": limit,
+            "branch": row[8] or None,
         },
     )
-    attempt = tx.db.last_insert_rowid()
-    row = one(tx.db, SQL["live_attempt"], {"step": step})
-    assert row is not None
-    assert row[0] == attempt
-    detail = {"lease_until": row[5], "started": True} if start else {"lease_until": row[5]}
-    ends.note(tx, now, "step_claimed", actor, step_row(tx.db, step), attempt=number, detail=detail)
+    until = min(now + lease_ms, limit)
+    detail = {"lease_until": until, "started": True} if start else {"lease_until": until}
+    ends.note(tx, now, "step_claimed", actor, row, attempt=number, detail=detail)
     return {"token": token}
 
 
