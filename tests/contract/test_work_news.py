@@ -234,3 +234,14 @@ def test_the_median_and_the_95th_percentile(world: World) -> None:
         world.work.complete(ada, live.token)
     assert world.work.metrics().work_ms == (510, 960)
     assert world.work.metrics().wait_ms == (0, 0)
+
+
+def test_a_long_result_is_cut_in_the_news_and_kept_in_the_step(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b")
+    did(world, ada, result="line\n" * 10_000)
+    world.work.tell()
+    (news,) = _news(world)
+    assert len(news) < 500
+    assert "\n" not in news
+    assert world.work.step("p/1")[0].result == "line\n" * 10_000

@@ -17,6 +17,7 @@ from hubbub.stores.sqlite.topic_sync import keep, note_own, write_post
 from hubbub.stores.sqlite.work_figures import told_through
 from hubbub.stores.sqlite.work_plans import PLANS
 from hubbub.stores.sqlite.work_rows import project_row, step_row
+from hubbub.text import safe_line
 
 NEWS = {
     "step_completed": "is completed",
@@ -32,6 +33,9 @@ NEWS = {
 
 MOVE_ON = 500
 """How many events that are no news may follow the last one that was told."""
+
+RESULT_MAX = 300
+"""How many letters of a step's result its news hold; the step has all of it."""
 
 UNKNOWN = "hubbub"
 """Who posts what no agent did."""
@@ -103,7 +107,7 @@ def _worded(db: apsw.Connection, project: Row, event: str, step: int | None, det
         f"commit {detail['commit_id']}" if detail.get("commit_id") else "",
         f"{detail['class']}: {detail['reason']}" if detail.get("class") else "",
         str(detail.get("why") or detail.get("note") or ""),
-        str(detail.get("result") or ""),
+        safe_line(str(detail.get("result") or ""), RESULT_MAX),
     ]
     shown = "; ".join(fact for fact in facts if fact)
     return f"{says} - {shown.rstrip('.')}." if shown else f"{says}."
