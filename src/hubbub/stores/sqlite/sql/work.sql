@@ -29,8 +29,8 @@ SELECT sum(s.status = 'not_started'), sum(s.status = 'claimed'), sum(s.status = 
        sum(s.status = 'completed'), sum(s.status = 'merged'), sum(s.status = 'failed'),
        sum(s.status = 'parked'), sum(s.status = 'cancelled'),
        sum(s.status = 'not_started' AND s.waiting = 0)
-FROM steps s JOIN projects p ON p.project = s.project
-WHERE s.scope = :scope
+FROM steps s INDEXED BY steps_of_scope JOIN projects p ON p.project = s.project
+WHERE s.scope = :scope AND s.scope <> ''
   AND iif(:project IS NULL,
           (p.state = 'paused' OR p.state <> 'active' AND p.not_started + p.claimed + p.in_progress > 0) = :paused,
           s.project = :project);
