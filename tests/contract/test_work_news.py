@@ -245,3 +245,15 @@ def test_a_long_result_is_cut_in_the_news_and_kept_in_the_step(world: World) -> 
     assert len(news) < 500
     assert "\n" not in news
     assert world.work.step("p/1")[0].result == "line\n" * 10_000
+
+
+def test_an_end_can_tell_its_news_in_its_own_stroke(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b")
+    token = claimed(world, ada).token
+    world.work.complete(ada, token, tell=True)
+    assert _news(world) == ["Step 1 (a) is completed."]
+    token = claimed(world, ada).token
+    world.work.fail(ada, token, "no", tell=True, final=True)
+    assert _news(world)[1:] == ["Step 2 (b) failed - task: no."]
+    assert world.work.tell() == 0

@@ -275,7 +275,7 @@ class Work:
         key: str | None = None,
     ) -> Step:
         """The step is done."""
-        done = self._store.work.complete(
+        return self._store.work.complete(
             actor,
             _token(token),
             commit=_optional(commit, "commit", planning.LABEL_MAX),
@@ -283,8 +283,8 @@ class Work:
             notes=_optional(notes, "notes", planning.TEXT_MAX),
             result=_optional(result, "result", planning.TEXT_MAX),
             key=check_key(key),
+            tell=True,
         )
-        return self._told(done)
 
     def merge(self, actor: Actor, step: str, *, commit: str | None = None) -> Step:
         """The step's work is in the base."""
@@ -304,7 +304,7 @@ class Work:
         key: str | None = None,
     ) -> Step:
         """The attempt failed, as ``task``, ``environment``, ``rate_limited`` or ``timeout``."""
-        failed = self._store.work.fail(
+        return self._store.work.fail(
             actor,
             _token(token),
             text(reason, "reason", planning.REASON_MAX, empty=False),
@@ -313,8 +313,8 @@ class Work:
             delay_ms=None if delay is None else seconds(delay, "delay", WEEK_SECONDS),
             final=final,
             key=check_key(key),
+            tell=True,
         )
-        return self._told(failed)
 
     def release(self, actor: Actor, token: str, *, notes: str | None = None, delay: float = 0) -> Step:
         """Give the step back without blame."""

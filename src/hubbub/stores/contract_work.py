@@ -187,8 +187,10 @@ class WorkStore(Protocol):
         notes: str | None = None,
         result: str | None = None,
         key: str | None = None,
+        tell: bool = False,
     ) -> Step:
-        """claimed or in_progress -> completed; what needed only this is ready in the same stroke.
+        """claimed or in_progress -> completed; what needed only this is ready in the same stroke, and with
+        ``tell`` the news of it are posted, as by :meth:`tell`.
 
         Completing again with the token that completed it gives the same answer.
         """
@@ -209,6 +211,7 @@ class WorkStore(Protocol):
         delay_ms: int | None = None,
         final: bool = False,
         key: str | None = None,
+        tell: bool = False,
     ) -> Step:
         """claimed or in_progress -> not_started after a rest (``delay_ms``, else ``BACKOFF_MS`` doubled
         with each failure), parked when its attempts are used up, or failed when ``final``."""

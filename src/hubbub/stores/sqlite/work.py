@@ -197,10 +197,11 @@ class SqliteWork:
         notes: str | None = None,
         result: str | None = None,
         key: str | None = None,
+        tell: bool = False,
     ) -> Step:
         """Done."""
         left = {"commit_id": commit, "files": files, "notes": notes, "result": result}
-        return work_claims.complete(self._core, actor, token, left, key)
+        return work_claims.complete(self._core, actor, token, left, key, tell)
 
     def merge(self, actor: Actor, step: str, *, commit: str | None = None) -> Step:
         """In the base."""
@@ -217,10 +218,11 @@ class SqliteWork:
         delay_ms: int | None = None,
         final: bool = False,
         key: str | None = None,
+        tell: bool = False,
     ) -> Step:
         """Not done."""
         told = {"failure": failure, "reason": reason, "notes": notes, "delay_ms": delay_ms, "final": final}
-        return work_claims.fail(self._core, actor, token, told, key)
+        return work_claims.fail(self._core, actor, token, told, key, tell)
 
     def release(self, actor: Actor, token: str, *, notes: str | None = None, delay_ms: int = 0) -> Step:
         """Given back without blame."""

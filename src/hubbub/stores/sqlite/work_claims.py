@@ -12,7 +12,7 @@ from hubbub.model import Actor
 from hubbub.model_work import AGEING_MS, BACKOFF_MAX_MS, BACKOFF_MS, Claim, Nothing, Step, Wanted
 from hubbub.names import new_token
 from hubbub.stores.sqlite import work_ends as ends
-from hubbub.stores.sqlite import work_files
+from hubbub.stores.sqlite import work_files, work_telling
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, once, one
@@ -31,6 +31,9 @@ from hubbub.stores.sqlite.work_rows import (
 )
 
 _AGENTS = statements("agents.sql")
+
+TOLD_WITH = 20
+"""How many news one completion or failure posts in its own stroke: its own, and few that were left."""
 
 
 def claim(
@@ -244,6 +247,7 @@ def complete(
     token: str,
     left: dict[str, Any],
     key: str | None,
+    tell: bool,
 ) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.complete`."""
     with core.write() as tx:
@@ -265,6 +269,8 @@ def complete(
             return {"step": row[1]}
 
         answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
+        if tell:
+            work_telling.tell_within(tx, now, TOLD_WITH)
         return step_of(tx.db, step_row(tx.db, answer["step"]))
 
 
@@ -274,6 +280,7 @@ def fail(
     token: str,
     told: dict[str, Any],
     key: str | None,
+    tell: bool,
 ) -> Step:
     """See :meth:`hubbub.stores.contract_work.WorkStore.fail`."""
     with core.write() as tx:
@@ -286,6 +293,8 @@ def fail(
             return {"step": row[1]}
 
         answer, _ = once(tx, actor.agent, key, "fail", lambda: [token, told], now, act)
+        if tell:
+            work_telling.tell_within(tx, now, TOLD_WITH)
         return step_of(tx.db, step_row(tx.db, answer["step"]))
 
 
