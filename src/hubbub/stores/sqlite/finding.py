@@ -35,7 +35,7 @@ RANGES_MAX = 16
 """How many ranges of numbers a search in a span of time looks at."""
 
 _LAST = 2**63 - 1
-_READER = mark("r", "")[:3]
+_READER = "=r"
 
 
 class _Side(NamedTuple):
