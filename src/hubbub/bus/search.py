@@ -10,7 +10,7 @@ from hubbub.bus import checking
 from hubbub.bus.snippets import Snipper
 from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument, MeaningUnavailable
 from hubbub.model_search import SEARCH_MAX, TEXT_MAX, Found, Hit, Indexed, Where
-from hubbub.names import check_kind, check_name, check_word
+from hubbub.names import check_kind, check_name, check_word, nearest
 from hubbub.stores.contract import Store
 from hubbub.words import Parsed, Term, holds, parse
 
@@ -101,6 +101,15 @@ class Search:
         limit = checking.number(limit, "limit", 1, SEARCH_MAX)
         mode = check_word(mode, MODES, "mode of search")
         parsed = parse(query)
+        results = self._search(query, parsed, reader, where, limit, mode)
+        if results.hits or results.behind or not parsed.query.groups:
+            return results
+        return results._replace(notes=(*results.notes, *self._never(reader, where)))
+
+    def _search(
+        self, query: str, parsed: Parsed, reader: str | None, where: Where, limit: int, mode: str
+    ) -> Results:
+        """By words, by meaning or by both."""
         if mode == "words" or not parsed.query.groups or (mode == "auto" and not self._has_meaning()):
             return self._by_words(parsed, reader, where, limit)
         try:
@@ -222,6 +231,22 @@ class Search:
             for full in self._store.search.whole((hit,))
             for group in groups
         )
+
+    def _never(self, reader: str | None, where: Where) -> list[str]:
+        """What in the limits of a search is in no message at all: it may be misspelt."""
+        notes = []
+        what = "Nothing" if reader is None else f"Nothing that {reader} may see"
+        for limit in self._store.search.never(reader=reader, where=where):
+            if limit == "sender" and where.sender is not None:
+                names = [agent.name for agent in self._store.agents.all()]
+                near = nearest(where.sender, names, 1)
+                hint = f" Did you mean {near[0]}?" if near and near[0] != where.sender else ""
+                notes.append(f"{what} was ever posted or sent by {where.sender}.{hint}")
+            elif limit == "kind":
+                notes.append(f"{what} is of the kind {where.kind}.")
+            else:
+                notes.append(f"{what} is in the thread {where.thread}.")
+        return notes
 
     # --- what to search ----------------------------------------------------------------------
 

@@ -32,6 +32,16 @@ class SearchStore(Protocol):
         is how many characters of each text the hits have, at least; by default all."""
         ...
 
+    def never(
+        self,
+        *,
+        reader: str | None = None,
+        where: Where = Where(),  # noqa: B008 - immutable
+    ) -> tuple[str, ...]:
+        """Which of ``sender``, ``kind`` and ``thread`` in ``where`` are such that nothing the reader may see,
+        and that is indexed, has them."""
+        ...
+
     def whole(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         """Hits that have but the beginning of their text, with all of it; without those that are gone."""
         ...

@@ -86,6 +86,23 @@ def search(
     return Found(tuple(hits[:limit]), sum(map(len, ranked)), capped, left)
 
 
+def never(core: Core, reader: str | None, where: Where) -> tuple[str, ...]:
+    """See :meth:`hubbub.stores.contract_search.SearchStore.never`."""
+    found = []
+    with core.read() as db:
+        for limit in ("sender", "kind", "thread"):
+            value = getattr(where, limit)
+            sides = [] if value is None else _sides(db, reader, Where(where.scope, **{limit: value}))
+            matches = (" AND ".join(f'"{part}"' for part in side.marks) for side in sides)
+            rows = (
+                one(db, SQL[side.sample], {"match": match, "limit": 1})
+                for side, match in zip(sides, matches, strict=True)
+            )
+            if value is not None and not any(row is not None and row[0] for row in rows):
+                found.append(limit)
+    return tuple(found)
+
+
 def _newest(sides: list[Iterator[_Match]]) -> tuple[list[list[_Match]], bool]:
     """The newest matches of each side, as many in all as are ranked, and whether there are more. Each side
     has an equal part; what one does not use is the other's."""

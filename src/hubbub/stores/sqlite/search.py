@@ -34,6 +34,12 @@ class SqliteSearch:
 
         return finding.search(self._core, query, reader, where, limit, body_max)
 
+    def never(self, *, reader: str | None = None, where: Where = _EVERYWHERE) -> tuple[str, ...]:
+        """Limits that nothing meets."""
+        from hubbub.stores.sqlite import finding
+
+        return finding.never(self._core, reader, where)
+
     def whole(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         """Hits with all of their text."""
         from hubbub.stores.sqlite import found_rows
