@@ -1,7 +1,7 @@
 """The child that computes vectors, or answers searches.
 
-``python -m hubbub.bus.meaning_child TASK URL [HOLDER]``. It ends when its standard input does, and so with the
-process that started it.
+``python -m hubbub.bus.meaning_child TASK URL [HOLDER]``. It ends when its standard input does, and so with
+the process that started it.
 """
 
 from __future__ import annotations
