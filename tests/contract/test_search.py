@@ -269,6 +269,34 @@ def test_nothing_of_others_mail_shows_in_the_count(world: World) -> None:
         assert (found.hits, found.total, found.capped) == ((), 0, False), query
 
 
+def test_nothing_of_others_mail_shows_in_the_scores(world: World) -> None:
+    ada, bob, _, _ = world.agents_named("ada", "bob", "cyd", "eve")
+    world.topic(ada)
+    world.post(ada, "build", "alpha", "omega")
+    for _ in range(20):
+        world.send(bob, "cyd", "alpha")
+    seen = {hit.body: hit.score for hit in look_up(world, "alpha OR omega", reader="eve").hits}
+    assert seen["alpha"] == seen["omega"]
+    known = {hit.body: hit.score for hit in look_up(world, "alpha OR omega", reader="cyd", limit=30).hits}
+    assert known["alpha"] < known["omega"]
+
+
+def test_the_texts_of_hits_can_be_had_later(world: World) -> None:
+    ada, _ = world.agents_named("ada", "bob")
+    world.topic(ada)
+    world.send(ada, "bob", "needle in the mail", subject="about it")
+    world.post(ada, "build", "needle in a topic")
+    gone = world.dead_letter("bob", ada, "needle that goes")
+    look_up(world, "needle")
+    query = parse("needle").query
+    full = world.store.search.search(query).hits
+    brief = world.store.search.search(query, body_max=6).hits
+    assert {hit.body for hit in brief} == {"needle"}
+    assert world.store.search.whole(brief) == full
+    world.mail.purge((gone.id,))
+    assert world.store.search.whole(brief) == tuple(hit for hit in full if hit.id != gone.id)
+
+
 def test_a_name_that_begins_like_another_s_reads_nothing_of_it(world: World) -> None:
     ada, _, _, _ = world.agents_named("ada", "bob", "bob-2", "bo")
     world.send(ada, "bob", "needle")

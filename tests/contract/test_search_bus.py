@@ -82,6 +82,23 @@ def test_a_topic_is_named_as_elsewhere(world: World, bus: Bus, name: str) -> Non
     ]
 
 
+def test_a_limit_that_nothing_meets_is_told(world: World, bus: Bus) -> None:
+    _, builder = world.agents_named("ada", "builder")
+    world.send(builder, "ada", "needle", kind="question")
+    for limits, says in (
+        ({"sender": "bulider"}, "Nothing was ever posted or sent by bulider. Did you mean builder?"),
+        ({"kind": "answer"}, "Nothing is of the kind answer."),
+        ({"thread": "nowhere"}, "Nothing is in the thread nowhere."),
+    ):
+        assert bus.search.search("needle", **limits).notes == (says,)  # type: ignore[arg-type]
+    assert bus.search.search("other", sender="builder", kind="question").notes == ()
+    # Of mail that the reader may not see nothing is told.
+    world.agent("eve")
+    assert bus.search.search("needle", reader="eve", kind="question").notes == (
+        "Nothing that eve may see is of the kind question.",
+    )
+
+
 def test_the_most_hits_are_a_hundred(world: World, bus: Bus) -> None:
     ada = world.agent("ada")
     world.topic(ada)

@@ -130,7 +130,8 @@ class Meaning:
         where: Where = _EVERYWHERE,
         limit: int = 20,
     ) -> Found:
-        """The messages nearest to ``query``, best first; none that have nothing to do with it.
+        """The messages nearest to ``query``, best first; none that have nothing to do with it. Of a long
+        text the hits have the beginning.
 
         Raises:
             MeaningUnavailable: the extra is not installed, or switched off.
@@ -145,7 +146,7 @@ class Meaning:
                 deadline = time.monotonic() + CATCH_UP_SECONDS
                 self._work(stop=lambda: time.monotonic() >= deadline, most=CATCH_UP_CHARACTERS)
         (vector,) = _bytes(model, [query[:QUERY_CHARACTERS]])
-        found = self._store.search.near(MODEL, vector, reader=reader, where=where, limit=limit)
+        found = self._store.search.near(MODEL, vector, reader=reader, where=where, limit=limit, body_max=0)
         hits = tuple(hit for hit in found.hits if hit.score >= SCORE_MIN)
         return found._replace(hits=hits, total=len(hits))
 

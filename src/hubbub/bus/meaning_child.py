@@ -1,7 +1,7 @@
 """The child that computes vectors, or answers searches.
 
-``python -m hubbub.bus.meaning_child TASK URL HOLDER``. It ends when its standard input does, and so with the
-process that started it.
+``python -m hubbub.bus.meaning_child TASK URL [HOLDER]``. It ends when its standard input does, and so with
+the process that started it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NICENESS = 10
 """Computing vectors gives way to everything else on the machine."""
 
 
-def main(task: str, url: str, holder: str) -> int:
+def main(task: str, url: str, holder: str | None = None) -> int:
     """Do ``index`` or ``answer``, with the work leased to ``holder``; the exit status."""
     return _index(url, holder) if task == "index" else _answer(url, holder)
 
 
-def _index(url: str, holder: str) -> int:
+def _index(url: str, holder: str | None) -> int:
     os.nice(NICENESS)
     try:
         store = open_store(url, create=False)
@@ -43,7 +43,7 @@ def _index(url: str, holder: str) -> int:
     return 0
 
 
-def _answer(url: str, holder: str) -> int:
+def _answer(url: str, holder: str | None) -> int:
     meaning: Meaning | None = None
     while _readable(REST):
         line = sys.stdin.buffer.readline()

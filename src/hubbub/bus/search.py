@@ -10,9 +10,9 @@ from hubbub.bus import checking
 from hubbub.bus.snippets import Snipper
 from hubbub.errors import BusBusy, BusFull, BusReadOnly, InvalidArgument, MeaningUnavailable
 from hubbub.model_search import SEARCH_MAX, TEXT_MAX, Found, Hit, Indexed, Where
-from hubbub.names import check_kind, check_name, check_word
+from hubbub.names import check_kind, check_name, check_word, nearest
 from hubbub.stores.contract import Store
-from hubbub.words import Parsed, holds, parse
+from hubbub.words import Parsed, Term, holds, parse
 
 if TYPE_CHECKING:
     from hubbub.bus.meaning import Meaning
@@ -101,6 +101,15 @@ class Search:
         limit = checking.number(limit, "limit", 1, SEARCH_MAX)
         mode = check_word(mode, MODES, "mode of search")
         parsed = parse(query)
+        results = self._search(query, parsed, reader, where, limit, mode)
+        if results.hits or results.behind or not parsed.query.groups:
+            return results
+        return results._replace(notes=(*results.notes, *self._never(reader, where)))
+
+    def _search(
+        self, query: str, parsed: Parsed, reader: str | None, where: Where, limit: int, mode: str
+    ) -> Results:
+        """By words, by meaning or by both."""
         if mode == "words" or not parsed.query.groups or (mode == "auto" and not self._has_meaning()):
             return self._by_words(parsed, reader, where, limit)
         try:
@@ -135,11 +144,13 @@ class Search:
         return _results(found, parsed, notes)
 
     def _look_up(
-        self, parsed: Parsed, reader: str | None, where: Where, limit: int
+        self, parsed: Parsed, reader: str | None, where: Where, limit: int, body_max: int | None = None
     ) -> tuple[Found, tuple[str, ...]]:
         """What the index of words has, brought up to date, and what a reader must know of it."""
         why = self._catch_up_some() if parsed.query.groups else ""
-        found = self._store.search.search(parsed.query, reader=reader, where=where, limit=limit)
+        found = self._store.search.search(
+            parsed.query, reader=reader, where=where, limit=limit, body_max=body_max
+        )
         if not found.behind:
             return found, parsed.notes
         note = f"{found.behind:,} messages are not indexed yet and could not be found. {why}"
@@ -189,18 +200,20 @@ class Search:
         near = self.meaning.find(query, reader=reader, where=where, limit=FUSED)
         excluded = parsed.query.excluded
         if excluded:
-            hits = tuple(hit for hit in near.hits if not holds(f"{hit.subject}\n{hit.body}", excluded))
+            hits = tuple(hit for hit in near.hits if not self._holds(hit, (excluded,)))
             near = near._replace(hits=hits, total=len(hits))
         note = self.meaning.note
         notes = (note,) if note else ()
         if mode == "meaning":
-            return _results(near._replace(hits=near.hits[:limit]), parsed, (*parsed.notes, *notes))
+            shown = near._replace(hits=self._store.search.whole(near.hits[:limit]))
+            return _results(shown, parsed, (*parsed.notes, *notes))
         from hubbub.bus.meaning import fused
 
-        found, of_words = self._look_up(parsed, reader, where, FUSED)
+        # Only the texts that are shown are loaded: each may be a megabyte.
+        found, of_words = self._look_up(parsed, reader, where, FUSED, body_max=0)
         merged = fused(found.hits, near.hits)
         also = len(merged) - len(found.hits)
-        both = found._replace(hits=tuple(merged[:limit]), total=found.total + also)
+        both = found._replace(hits=self._store.search.whole(tuple(merged[:limit])), total=found.total + also)
         by_words = {hit.id for hit in found.hits}
 
         def is_near(hit: Hit) -> bool:
@@ -210,6 +223,30 @@ class Search:
             return hit.id not in by_words
 
         return _results(both, parsed, (*of_words, *notes), is_near)
+
+    def _holds(self, hit: Hit, groups: tuple[tuple[Term, ...], ...]) -> bool:
+        """Whether the whole text of a hit has one of each group."""
+        return all(
+            holds(f"{full.subject}\n{full.body}", group)
+            for full in self._store.search.whole((hit,))
+            for group in groups
+        )
+
+    def _never(self, reader: str | None, where: Where) -> list[str]:
+        """What in the limits of a search is in no message at all: it may be misspelt."""
+        notes = []
+        what = "Nothing" if reader is None else f"Nothing that {reader} may see"
+        for limit in self._store.search.never(reader=reader, where=where):
+            if limit == "sender" and where.sender is not None:
+                names = [agent.name for agent in self._store.agents.all()]
+                near = nearest(where.sender, names, 1)
+                hint = f" Did you mean {near[0]}?" if near and near[0] != where.sender else ""
+                notes.append(f"{what} was ever posted or sent by {where.sender}.{hint}")
+            elif limit == "kind":
+                notes.append(f"{what} is of the kind {where.kind}.")
+            else:
+                notes.append(f"{what} is in the thread {where.thread}.")
+        return notes
 
     # --- what to search ----------------------------------------------------------------------
 

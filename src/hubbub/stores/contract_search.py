@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hubbub.model_search import Failed, Found, Indexed, Text, Vectors, Where
+from hubbub.model_search import Failed, Found, Hit, Indexed, Text, Vectors, Where
 from hubbub.words import Query
 
 
@@ -25,9 +25,25 @@ class SearchStore(Protocol):
         reader: str | None = None,
         where: Where = Where(),  # noqa: B008 - immutable
         limit: int = 20,
+        body_max: int | None = None,
     ) -> Found:
         """The best matches, best first. Changes nothing: call :meth:`index` first. A query without any
-        term finds nothing. ``where`` names a topic by its id; ``limit`` is up to 2,000."""
+        term finds nothing. ``where`` names a topic by its id; ``limit`` is up to 2,000. ``body_max``
+        is how many characters of each text the hits have, at least; by default all."""
+        ...
+
+    def never(
+        self,
+        *,
+        reader: str | None = None,
+        where: Where = Where(),  # noqa: B008 - immutable
+    ) -> tuple[str, ...]:
+        """Which of ``sender``, ``kind`` and ``thread`` in ``where`` are such that nothing the reader may see,
+        and that is indexed, has them."""
+        ...
+
+    def whole(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+        """Hits that have but the beginning of their text, with all of it; without those that are gone."""
         ...
 
     def index(self, *, limit: int = 1000) -> Indexed:
@@ -77,8 +93,10 @@ class SearchStore(Protocol):
         reader: str | None = None,
         where: Where = Where(),  # noqa: B008 - immutable
         limit: int = 20,
+        body_max: int | None = None,
     ) -> Found:
-        """The messages nearest to ``vector`` in meaning, each by its nearest stretch, best first."""
+        """The messages nearest to ``vector`` in meaning, each by its nearest stretch, best first;
+        ``body_max`` as in :meth:`search`."""
         ...
 
     def forget_meaning(self, model: str | None = None) -> int:

@@ -35,7 +35,7 @@ RANGES_MAX = 16
 """How many ranges of numbers a search in a span of time looks at."""
 
 _LAST = 2**63 - 1
-_READER = mark("r", "")[:3]
+_READER = "=r"
 
 
 class _Side(NamedTuple):
@@ -84,6 +84,23 @@ def search(
             hits += [hit for hit in found if hit is not None]
     hits.sort(key=lambda hit: (-hit.score, -hit.created_at, hit.source, -hit.seq))
     return Found(tuple(hits[:limit]), sum(map(len, ranked)), capped, left)
+
+
+def never(core: Core, reader: str | None, where: Where) -> tuple[str, ...]:
+    """See :meth:`hubbub.stores.contract_search.SearchStore.never`."""
+    found = []
+    with core.read() as db:
+        for limit in ("sender", "kind", "thread"):
+            value = getattr(where, limit)
+            sides = [] if value is None else _sides(db, reader, Where(where.scope, **{limit: value}))
+            matches = (" AND ".join(f'"{part}"' for part in side.marks) for side in sides)
+            rows = (
+                one(db, SQL[side.sample], {"match": match, "limit": 1})
+                for side, match in zip(sides, matches, strict=True)
+            )
+            if value is not None and not any(row is not None and row[0] for row in rows):
+                found.append(limit)
+    return tuple(found)
 
 
 def _newest(sides: list[Iterator[_Match]]) -> tuple[list[list[_Match]], bool]:

@@ -390,12 +390,14 @@ def faults(db: apsw.Connection) -> Iterator[str]:
             yield f"Vectors {what}: {row[0]} blocks."
 
 
-def near(core: Core, model: str, vector: bytes, reader: str | None, where: Where, limit: int) -> Found:
+def near(
+    core: Core, model: str, vector: bytes, reader: str | None, where: Where, limit: int, body_max: int | None
+) -> Found:
     """Find messages by their meaning."""
     from hubbub.stores.sqlite import nearest
 
     with core.read() as db:
         known = _model(db, model)
         left = behind(db, model, core.clock.now()).behind
-        hits = () if known is None else nearest.find(db, known[0], vector, reader, where, limit)
+        hits = () if known is None else nearest.find(db, known[0], vector, reader, where, limit, body_max)
     return Found(hits, len(hits), False, left)

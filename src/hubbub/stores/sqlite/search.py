@@ -5,7 +5,7 @@ What a search needs is imported when one is made: a send or a receive makes none
 
 from __future__ import annotations
 
-from hubbub.model_search import Failed, Found, Indexed, Text, Vectors, Where
+from hubbub.model_search import Failed, Found, Hit, Indexed, Text, Vectors, Where
 from hubbub.stores.sqlite.core import Core
 from hubbub.words import Query
 
@@ -21,12 +21,30 @@ class SqliteSearch:
     # --- by words ----------------------------------------------------------------------------
 
     def search(
-        self, query: Query, *, reader: str | None = None, where: Where = _EVERYWHERE, limit: int = 20
+        self,
+        query: Query,
+        *,
+        reader: str | None = None,
+        where: Where = _EVERYWHERE,
+        limit: int = 20,
+        body_max: int | None = None,
     ) -> Found:
         """Find messages by their words."""
         from hubbub.stores.sqlite import finding
 
-        return finding.search(self._core, query, reader, where, limit)
+        return finding.search(self._core, query, reader, where, limit, body_max)
+
+    def never(self, *, reader: str | None = None, where: Where = _EVERYWHERE) -> tuple[str, ...]:
+        """Limits that nothing meets."""
+        from hubbub.stores.sqlite import finding
+
+        return finding.never(self._core, reader, where)
+
+    def whole(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+        """Hits with all of their text."""
+        from hubbub.stores.sqlite import found_rows
+
+        return found_rows.whole(self._core, hits)
 
     def index(self, *, limit: int = 1000) -> Indexed:
         """Bring the index of words up to date."""
@@ -86,11 +104,12 @@ class SqliteSearch:
         reader: str | None = None,
         where: Where = _EVERYWHERE,
         limit: int = 20,
+        body_max: int | None = None,
     ) -> Found:
         """Find messages by their meaning."""
         from hubbub.stores.sqlite import meaning
 
-        return meaning.near(self._core, model, vector, reader, where, limit)
+        return meaning.near(self._core, model, vector, reader, where, limit, body_max)
 
     def forget_meaning(self, model: str | None = None) -> int:
         """Drop vectors."""

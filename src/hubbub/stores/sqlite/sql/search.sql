@@ -99,13 +99,14 @@ SELECT count(*), min(number) FROM (SELECT rowid AS number FROM post_words WHERE 
                                    ORDER BY rowid DESC LIMIT :limit);
 
 -- name: mail_hit
--- A message that was found.
-SELECT seq, tag, sender, recipients, thread, kind, subject, body, created_at
-FROM messages WHERE seq = :number;
+-- A message that was found, with so many characters of its text.
+SELECT seq, tag, sender, recipients, thread, kind, subject, substr(body, 1, :most), created_at
+FROM messages WHERE seq = :number AND purged_at IS NULL;
 
 -- name: post_hit
--- A post that was found, with its topic and the tag of the post that its thread began with.
-SELECT p.post, p.tag, p.sender, p.thread, p.kind, p.body, p.created_at, p.seq, t.topic, t.tag, t.name,
+-- A post that was found, with so many characters of its text, its topic and the tag of the post that its
+-- thread began with.
+SELECT p.post, p.tag, p.sender, p.thread, p.kind, substr(p.body, 1, :most), p.created_at, p.seq, t.topic, t.tag, t.name,
        (SELECT r.tag FROM posts r WHERE r.post = p.thread)
 FROM posts p JOIN topics t ON t.topic = p.topic WHERE p.post = :number;
 
