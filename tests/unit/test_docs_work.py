@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubbub import globs, model, model_work
-from hubbub.bus import planning, work
+from hubbub.bus import files, planning, work
 from hubbub.stores.sqlite.work_telling import NEWS
 from tests.unit.test_docs import DOCS, _steps
 
@@ -115,7 +115,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "steps in one call": model_work.STEPS_MAX,
         "needs of a step": planning.NEEDS_MAX,
         "paths of a step, and resources": planning.PATHS_MAX,
-        "globs of a reservation": work.GLOBS_MAX,
+        "globs of a reservation": files.GLOBS_MAX,
         "globs that the braces of one may stand for": globs.CHOICES_MAX,
         "characters of a path": globs.GLOB_MAX,
         "characters of a title": planning.TITLE_MAX,
@@ -124,7 +124,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "characters of instructions, acceptance, notes or result": planning.TEXT_MAX,
         "bytes of metadata": planning.METADATA_BYTES,
         "files named at the end of a step": planning.FILES_MAX,
-        "seconds of a reservation, unless asked otherwise": int(work.RESERVATION_SECONDS),
+        "seconds of a reservation, unless asked otherwise": int(files.RESERVATION_SECONDS),
         "seconds of a reservation, at most": work.WEEK_SECONDS,
         "seconds that a claim waits, at most (over MCP 45)": work.WEEK_SECONDS,
     }

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from hubbub.bus import planning
 from hubbub.bus.checking import key as check_key
 from hubbub.bus.checking import number, seconds, text
+from hubbub.bus.files import Files, named
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
 from hubbub.errors import HubbubError, InvalidArgument
-from hubbub.globs import check_glob
 from hubbub.model import Actor
 from hubbub.model_work import (
     CLAIM_MS,
@@ -21,19 +21,16 @@ from hubbub.model_work import (
     Attempt,
     Blocker,
     Claim,
-    Conflict,
     Metrics,
     Need,
     Nothing,
     Project,
-    Reservation,
     Stale,
     Step,
     StepDraft,
     Wanted,
 )
 from hubbub.names import check_name, check_word
-from hubbub.stores.contract import Store
 
 T = TypeVar("T")
 
@@ -45,11 +42,8 @@ DAY_SECONDS = 86_400
 WEEK_SECONDS = 7 * DAY_SECONDS
 
 
-class Work:
+class Work(Files):
     """The work of one bus. A project is named by name or id; a step by id, or as ``PROJECT/NUMBER``."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def _told(self, answer: T) -> T:
         """``answer``, once the projects' topics have been told what it changed."""
@@ -94,7 +88,7 @@ class Work:
 
     def project(self, project: str) -> Project:
         """One project with the counts of its steps."""
-        return self._store.work.project(_named(project, "project"))
+        return self._store.work.project(named(project, "project"))
 
     def projects(
         self, *, state: str | None = None, after: str | None = None, limit: int = 50
@@ -109,7 +103,7 @@ class Work:
     def update_project(self, actor: Actor, project: str, **changes: Any) -> Project:
         """Change ``name``, ``base_commit``, ``description``, ``priority``, ``metadata`` or ``state``."""
         checked = planning.project_changes(changes)
-        return self._told(self._store.work.update_project(actor, _named(project, "project"), checked))
+        return self._told(self._store.work.update_project(actor, named(project, "project"), checked))
 
     def add_steps(
         self,
@@ -121,11 +115,11 @@ class Work:
     ) -> tuple[Step, ...]:
         """Add steps, also while work runs, all or nothing."""
         drafts = planning.steps(steps)
-        return self._store.work.add_steps(actor, _named(project, "project"), drafts, key=check_key(key))
+        return self._store.work.add_steps(actor, named(project, "project"), drafts, key=check_key(key))
 
     def edit_step(self, actor: Actor, step: str, **changes: Any) -> Step:
         """Change a step that is not over; the fields are those of :func:`hubbub.bus.planning.step`."""
-        return self._store.work.edit_step(actor, _named(step, "step"), planning.step_changes(changes))
+        return self._store.work.edit_step(actor, named(step, "step"), planning.step_changes(changes))
 
     def split_step(
         self, actor: Actor, step: str, parts: list[dict[str, Any]] | tuple[StepDraft, ...]
@@ -134,7 +128,7 @@ class Work:
         drafts = planning.steps(parts)
         if not drafts:
             raise InvalidArgument("Name the parts of the step.", hint="To drop a step, cancel it.")
-        return self._told(self._store.work.split_step(actor, _named(step, "step"), drafts))
+        return self._told(self._store.work.split_step(actor, named(step, "step"), drafts))
 
     def set_needs(
         self,
@@ -146,16 +140,16 @@ class Work:
     ) -> Step:
         """Change what a step needs: numbers of steps of its project, or objects as in a step."""
         gone = tuple(number(num, "remove", 1, 2**31) for num in remove)
-        return self._store.work.set_needs(actor, _named(step, "step"), add=planning.needs(add), remove=gone)
+        return self._store.work.set_needs(actor, named(step, "step"), add=planning.needs(add), remove=gone)
 
     def cancel_step(self, actor: Actor, step: str, *, reason: str = "") -> Step:
         """It is not to be done."""
         reason = text(reason, "reason", planning.REASON_MAX)
-        return self._told(self._store.work.cancel_step(actor, _named(step, "step"), reason=reason))
+        return self._told(self._store.work.cancel_step(actor, named(step, "step"), reason=reason))
 
     def step(self, step: str) -> tuple[Step, tuple[Attempt, ...]]:
         """One step, and its attempts, the latest first."""
-        return self._store.work.step(_named(step, "step"))
+        return self._store.work.step(named(step, "step"))
 
     def steps(
         self,
@@ -169,7 +163,7 @@ class Work:
     ) -> tuple[tuple[Step, ...], str | None]:
         """Steps by number, or with ``ready`` those that can be claimed; and where to go on."""
         return self._store.work.steps(
-            None if project is None else _named(project, "project"),
+            None if project is None else named(project, "project"),
             statuses=tuple(check_word(status, STATUSES, "status") for status in statuses),
             scope=_optional(scope, "scope", planning.LABEL_MAX),
             ready=ready,
@@ -179,7 +173,7 @@ class Work:
 
     def explain(self, step: str) -> tuple[Blocker, ...]:
         """All that keeps a step from being claimed now."""
-        return self._store.work.explain(_named(step, "step"))
+        return self._store.work.explain(named(step, "step"))
 
     # --- claims ------------------------------------------------------------------------------
 
@@ -217,9 +211,9 @@ class Work:
             StepNotFound: ``step`` names none.
         """
         wanted = Wanted(
-            project=None if project is None else _named(project, "project"),
+            project=None if project is None else named(project, "project"),
             scope=None if scope is None else text(scope, "scope", planning.LABEL_MAX, empty=False),
-            step=None if step is None else _named(step, "step"),
+            step=None if step is None else named(step, "step"),
         )
         options: dict[str, Any] = {
             "lease_ms": seconds(lease, "lease", DAY_SECONDS, 1),
@@ -289,7 +283,7 @@ class Work:
     def merge(self, actor: Actor, step: str, *, commit: str | None = None) -> Step:
         """The step's work is in the base."""
         commit = _optional(commit, "commit", planning.LABEL_MAX)
-        return self._told(self._store.work.merge(actor, _named(step, "step"), commit=commit))
+        return self._told(self._store.work.merge(actor, named(step, "step"), commit=commit))
 
     def fail(
         self,
@@ -328,7 +322,7 @@ class Work:
     def retry(self, actor: Actor, step: str, *, note: str = "") -> Step:
         """Bring a failed, parked or cancelled step back."""
         note = text(note, "note", planning.REASON_MAX)
-        return self._told(self._store.work.retry(actor, _named(step, "step"), note=note))
+        return self._told(self._store.work.retry(actor, named(step, "step"), note=note))
 
     # --- recovery ----------------------------------------------------------------------------
 
@@ -339,7 +333,7 @@ class Work:
 
     def recover(self, actor: Actor | None, step: str) -> Step:
         """Take a step back from a claim that ran out, if it is still the one that is seen now."""
-        found, attempts = self._store.work.step(_named(step, "step"))
+        found, attempts = self._store.work.step(named(step, "step"))
         if not attempts or attempts[0].state != "live":
             return found  # looking at it ended the claim that ran out
         live = attempts[0]
@@ -348,54 +342,6 @@ class Work:
         )
         return self._told(recovered)
 
-    # --- files -------------------------------------------------------------------------------
-
-    def reserve(
-        self,
-        actor: Actor,
-        globs: list[str] | tuple[str, ...],
-        *,
-        ttl: float = RESERVATION_SECONDS,
-        reason: str = "",
-        key: str | None = None,
-    ) -> Reservation:
-        """Keep files to oneself for ``ttl`` seconds.
-
-        Raises:
-            PathHeld: somebody has one of them; nothing was reserved.
-        """
-        return self._store.work.reserve(
-            actor,
-            _globs(globs),
-            ttl_ms=seconds(ttl, "ttl", WEEK_SECONDS, 1),
-            reason=text(reason, "reason", planning.REASON_MAX),
-            key=check_key(key),
-        )
-
-    def renew_reservation(self, actor: Actor, id: str, *, ttl: float = RESERVATION_SECONDS) -> Reservation:
-        """Keep them for ``ttl`` seconds from now."""
-        ttl_ms = seconds(ttl, "ttl", WEEK_SECONDS, 1)
-        return self._store.work.renew_reservation(actor, _named(id, "reservation"), ttl_ms=ttl_ms)
-
-    def release_reservation(self, actor: Actor, id: str) -> Reservation:
-        """Give them up."""
-        return self._store.work.release_reservation(actor, _named(id, "reservation"))
-
-    def reservations(self, *, agent: str | None = None) -> tuple[Reservation, ...]:
-        """The live reservations."""
-        return self._store.work.reservations(agent=None if agent is None else check_name(agent))
-
-    def conflicts(
-        self, globs: list[str] | tuple[str, ...], *, but: str | None = None
-    ) -> tuple[Conflict, ...]:
-        """Who else than ``but`` holds files that these name."""
-        return self._store.work.conflicts(_globs(globs), but=None if but is None else check_name(but))
-
-    def limit_resource(self, actor: Actor, resource: str, count: int) -> None:
-        """How many steps may have a resource at a time."""
-        name = planning.resource(resource)
-        self._store.work.limit_resource(actor, name, number(count, "count", 1, 1_000_000))
-
     # --- figures -----------------------------------------------------------------------------
 
     def metrics(
@@ -403,7 +349,7 @@ class Work:
     ) -> Metrics:
         """How the work goes."""
         return self._store.work.metrics(
-            project=None if project is None else _named(project, "project"),
+            project=None if project is None else named(project, "project"),
             scope=_optional(scope, "scope", planning.LABEL_MAX),
             agent=None if agent is None else check_name(agent),
         )
@@ -425,17 +371,9 @@ def _hopeless(nothing: Nothing) -> bool:
     return nothing.reason in ("no_such_project", "all_done")
 
 
-def _named(value: object, what: str) -> str:
-    return text(value, what, 200, empty=False)
-
-
 def _token(value: object) -> str:
     return text(value, "claim token", 100, empty=False)
 
 
 def _optional(value: object, what: str, limit: int) -> str | None:
     return None if value is None else text(value, what, limit)
-
-
-def _globs(globs: object) -> tuple[str, ...]:
-    return planning.globs(globs, check_glob, GLOBS_MAX)
