@@ -44,6 +44,13 @@ _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _TAG_LETTERS = 5
 TAG_LIMIT: int = 32**_TAG_LETTERS
 
+NEAR = 0.65
+"""How much of two words must agree for one to be offered in place of the other: a letter mistyped,
+left out or swapped in a word of three still does."""
+
+NEAR_LETTERS = 3
+"""From how many letters on the beginning of a word stands for it."""
+
 
 def check_name(name: object, what: str = "name") -> str:
     """``name`` itself when it keeps the rule for agents' names.
@@ -53,12 +60,17 @@ def check_name(name: object, what: str = "name") -> str:
     """
     if isinstance(name, str) and NAME_RULE.fullmatch(name):
         return name
-    shown = ascii(name)
-    if len(shown) > 80:
-        shown = shown[:77] + "..."
     proposal = suggest_name(name) if isinstance(name, str) else None
     hint = InvalidName.default_hint + (f" Try {proposal}." if proposal else "")
-    raise InvalidName(f"{shown} can't be a {what}.", hint=hint)
+    raise InvalidName(f"{quoted(name)} can't be a {what}.", hint=hint)
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """What a caller gave, in ASCII and quotes; a long text is cut and still has both its quotes."""
+    shown = ascii(value)
+    if len(shown) <= most:
+        return shown
+    return shown[: most - 4] + "..." + (shown[-1] if isinstance(value, str) else "")
 
 
 def suggest_name(text: str) -> str | None:
@@ -72,11 +84,15 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     import difflib  # only on the way to an error
 
     pool = sorted(known)
-    found = difflib.get_close_matches(word.lower()[:200], pool, n=count, cutoff=0.5)
-    if word:
-        found += [
-            name for name in pool if name not in found and (name.startswith(word) or word.startswith(name))
-        ]
+    found = difflib.get_close_matches(word.lower()[:200], pool, n=count, cutoff=NEAR)
+    # A beginning of a few letters tells; one letter does not.
+    found += [
+        name
+        for name in pool
+        if name not in found
+        and min(len(word), len(name)) >= NEAR_LETTERS
+        and (name.startswith(word) or word.startswith(name))
+    ]
     return found[:count]
 
 
@@ -90,7 +106,8 @@ def check_word(word: object, known: tuple[str, ...], what: str) -> str:
         return word
     near = nearest(word, known, 1) if isinstance(word, str) else []
     hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(known)}."
-    raise InvalidArgument(f"{ascii(word)[:80]} is not a {what}.", hint=hint)
+    article = "an" if what[:1] in "aeiou" else "a"
+    raise InvalidArgument(f"{quoted(word)} is not {article} {what}.", hint=hint)
 
 
 def check_kind(kind: object) -> str:
@@ -102,7 +119,7 @@ def check_kind(kind: object) -> str:
     if isinstance(kind, str) and KIND_RULE.fullmatch(kind):
         return kind
     hint = f"A kind is a lower-case word of up to 32 letters; known: {', '.join(KINDS)}."
-    raise InvalidArgument(f"{ascii(kind)[:80]} can't be a kind of message.", hint=hint)
+    raise InvalidArgument(f"{quoted(kind)} can't be a kind of message.", hint=hint)
 
 
 def new_tag() -> int:
@@ -210,11 +227,11 @@ def check_topic_name(name: object) -> str:
     rule = f"A topic's name is one printable line of 1 to {TOPIC_NAME_MAX} characters."
     if not isinstance(name, str):
         raise InvalidArgument("A topic's name must be text.", hint=rule)
-    if len(name) > TOPIC_NAME_MAX + 1:
-        raise InvalidArgument(f"The topic's name has {len(name)} characters.", hint=rule)
     kept = name.strip().removeprefix("#").strip()
-    if not kept or len(kept) > TOPIC_NAME_MAX or not safe_name(kept):
-        raise InvalidArgument(f"{ascii(name)[:80]} can't be a topic's name.", hint=rule)
+    if len(kept) > TOPIC_NAME_MAX:
+        raise InvalidArgument(f"The topic's name has {len(kept)} characters.", hint=rule)
+    if not kept or not safe_name(kept):
+        raise InvalidArgument(f"{quoted(name)} can't be a topic's name.", hint=rule)
     if parse_topic_id(kept) is not None:
         raise InvalidArgument(f"{kept} has the form of a topic's id and can't be a name.", hint=rule)
     return kept

@@ -367,13 +367,82 @@ def test_a_body_that_begins_with_a_dash(cli: Cli) -> None:
         (["send", "bob", "--json", "--", "-x"], {"to": "bob", "body": "-x", "json": True}),
         (["search", "--", "crash", "-fixed"], {"query": ["crash", "-fixed"]}),
         (["search", "--", "-fixed", "crash"], {"query": ["-fixed", "crash"]}),
-        (["search", "crash", "--topic", "t", "--", "-fixed", "--json"], {"topic": "t", "json": False}),
+        (["search", "crash", "--topic", "t", "--", "-fixed", "--jso"], {"topic": "t", "json": False}),
+        (["send", "--", "bob", "--json is an option"], {"to": "bob", "body": "--json is an option"}),
         (["topic delete", "--", "-x"], {"topic": "-x"}),
     ],
 )
 def test_words_behind_two_dashes_are_no_options(words: list[str], values: dict[str, object]) -> None:
     given = vars(parse(words[0], words[1:], lambda _: None))
     assert {name: given[name] for name in values} == values
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["search", "--", "hi", "--as", "alice"],
+        ["search", "--", "hi", "--json"],
+        ["send", "bob", "--", "-1 from me", "--as", "alice"],
+        ["send", "bob", "--", "-1 from me", "--as=alice"],
+        ["sync", "all", "--", "--wait"],
+    ],
+)
+def test_an_option_behind_two_dashes_is_refused_not_swallowed(cli: Cli, words: list[str]) -> None:
+    answer = cli.run(*words)
+    assert (answer.status, answer.code) == (2, "USAGE")
+    assert "stands behind --" in answer.err
+    assert "Put options before --." in answer.err
+    assert "\0" not in answer.err + answer.out
+
+
+def test_no_mark_of_a_word_behind_two_dashes_is_shown(cli: Cli) -> None:
+    answer = cli.run("send", "bob", "--", "-1", "-2", agent="alice")
+    assert (answer.status, answer.code) == (2, "USAGE")
+    assert "-2" in answer.err
+    assert "\0" not in answer.err
+    assert "\\x00" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["topic", "watch", "x"], "watch"),
+        (["topic", "export"], "export"),
+        (["topic", "presence"], "topic members"),
+        (["topic", "post", "x"], "sync TOPIC --post TEXT"),
+        (["post", "hi"], "sync TOPIC --post TEXT, or send"),
+        (["hepl"], "--help"),
+        (["recieve"], "receive"),
+    ],
+)
+def test_a_word_for_another_command_leads_to_it(cli: Cli, words: list[str], meant: str) -> None:
+    answer = cli.run(*words, agent="alice")
+    assert answer.status == 2
+    assert f"Did you mean {meant}?" in answer.err
+
+
+def test_nothing_far_off_is_offered(cli: Cli) -> None:
+    for word in ("x", "frobnicate", "xyzzy"):
+        assert "Did you mean" not in cli.run(word).err
+    assert cli.run("version").out == cli.run("--version").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["search", "hi"],
+        ["topic", "list"],
+        ["topic", "show", "all"],
+        ["topic", "read", "all"],
+        ["topic", "members", "all"],
+        ["thread", "#all"],
+        ["export", "all"],
+    ],
+)
+def test_a_mistyped_agent_that_reads_is_told(cli: Cli, words: list[str]) -> None:
+    answer = cli.run(*words, "--as", "alise")
+    assert (answer.status, answer.code) == (5, "NOT_REGISTERED")
+    assert "Did you mean alice?" in answer.err
 
 
 def test_a_value_that_begins_with_a_dash(cli: Cli) -> None:

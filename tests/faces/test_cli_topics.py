@@ -217,7 +217,7 @@ def test_reading_history_needs_no_membership_and_moves_nothing(cli: Cli) -> None
     assert numbers(cli, "long", "--after", "10", "--before", "13") == [11, 12]
     assert cli.run("topic", "read", "long", "--after", "0", "--limit", "2", "--json").json["next_after"] == 2
     assert "There are earlier ones: add --before 11\n" in cli.run("topic", "read", "long").out
-    assert cli.run("topic", "read", "long", "--after", "60").out == "No messages.\n"
+    assert cli.run("topic", "read", "long", "--after", "60").out == "No messages there: #long ends at 60.\n"
     members = cli.run("topic", "members", "long", "--json").json["members"]
     assert [member["agent"] for member in members] == ["alice"]
     whole = cli.run("topic", "read", "long", "--after", "0", "--limit", "1000000")

@@ -145,7 +145,7 @@ def test_a_refusal_says_what_to_do(server: RawServer) -> None:
         in refusal(server, "sync", {"topic": "t", "outbox": {"text": "x"}})["hint"]
     )
     assert "51" in refusal(server, "sync", {"topic": "t", "outbox": ["x"] * 51})["message"]
-    assert "#NAME" in refusal(server, "read_thread", {"thread": "t", "newest": True})["hint"]
+    assert "#NAME" in refusal(server, "read_thread", {"thread": "nothing", "newest": True})["hint"]
 
 
 @pytest.mark.parametrize(

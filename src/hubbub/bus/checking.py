@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubbub.errors import InvalidArgument, MessageTooLarge
+from hubbub.errors import InvalidArgument, InvalidName, MessageTooLarge
 from hubbub.model import MESSAGE_BYTES_CEILING
-from hubbub.names import EVERYONE, check_name
+from hubbub.names import EVERYONE, check_name, quoted
 from hubbub.text import has_lone_surrogate
 
 SUBJECT_MAX = 300
@@ -16,6 +16,9 @@ KEY_MAX = 200
 DESCRIPTION_MAX = 1000
 RECIPIENTS_MAX = 1000
 METADATA_DEPTH = 50
+
+NO_LIMIT = 2**62
+"""A number that may be as large as this is bounded by the store alone."""
 
 
 def text(value: object, what: str, limit: int | None = None, *, empty: bool = True) -> str:
@@ -54,7 +57,10 @@ def number(value: object, what: str, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgument(f"{what} must be a whole number, not {_kind(value)}.")
+        given = _cut(value) if isinstance(value, float) else _kind(value)
+        raise InvalidArgument(f"{what} must be a whole number, not {given}.")
+    if value < low and high >= NO_LIMIT:
+        raise InvalidArgument(f"{what} must be {low} or more, not {_cut(value)}.")
     if not low <= value <= high:
         raise InvalidArgument(f"{what} must be from {low} to {high}, not {_cut(value)}.")
     return value
@@ -67,7 +73,8 @@ def seconds(value: object, what: str, high: float, low: float = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgument(f"{what} must be a number of seconds, not {_kind(value)}.")
     if not low <= value <= high:
-        raise InvalidArgument(f"{what} must be from {low:g} to {high:g} seconds, not {_cut(value)}.")
+        bounds = f"{_plain(low)} to {_plain(high)}"
+        raise InvalidArgument(f"{what} must be from {bounds} seconds, not {_cut(value)}.")
     return round(value * 1000)
 
 
@@ -123,6 +130,13 @@ def recipients(value: object) -> tuple[str, ...]:
         if len(names) > 1:
             raise InvalidArgument("* is everyone: give it alone.")
         return (EVERYONE,)
+    for name in names:
+        if isinstance(name, str) and name.startswith("#"):
+            topic = quoted(name[1:])
+            raise InvalidName(
+                f"{quoted(name)} is a topic, and mail goes to agents.",
+                hint=f"Post to it: sync(topic={topic}, outbox=[TEXT]), or hubbub sync {topic} --post TEXT",
+            )
     if len(names) > RECIPIENTS_MAX:
         raise InvalidArgument(f"A message takes up to {RECIPIENTS_MAX} recipients, not {len(names)}.")
     return tuple(dict.fromkeys(check_name(name, "recipient") for name in names))
@@ -155,6 +169,11 @@ def _kind(value: object) -> str:
         dict: "an object",
     }
     return names.get(type(value), type(value).__name__)
+
+
+def _plain(value: float) -> str:
+    """Without an exponent: ``31449600``, ``0.001``."""
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _cut(value: float) -> str:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hubbub.bus import checking
 from hubbub.bus.agents import Agents
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import HubbubError, InboxFull
+from hubbub.errors import HubbubError, InboxFull, MessageNotFound, NotFound
 from hubbub.model import Actor, Delivery, Draft, Filter, Handout, Message, Page, Receipt, Sent
-from hubbub.names import PRIORITIES, REPLY_KINDS, check_kind, check_name, check_word, parse_message_id
+from hubbub.names import (
+    NAME_RULE,
+    PRIORITIES,
+    REPLY_KINDS,
+    check_kind,
+    check_name,
+    check_word,
+    parse_message_id,
+    parse_post_id,
+)
 from hubbub.stores.contract import Store
+from hubbub.text import safe_line
 
 WEEK_SECONDS = 7 * 86_400
 LIMIT_MAX = 1000
@@ -63,7 +75,8 @@ class Mail:
         """
         if in_reply_to is not None:
             checking.text(in_reply_to, "in_reply_to", 100, empty=False)
-            original = self._store.mail.message(in_reply_to, reader=actor.agent if actor else None)
+            with self._mail_only(in_reply_to):
+                original = self._store.mail.message(in_reply_to, reader=actor.agent if actor else None)
             to = original.sender if to is None else to
             thread = original.thread if thread is None else thread
             kind = REPLY_KINDS.get(original.kind, "message") if kind is None else kind
@@ -103,14 +116,16 @@ class Mail:
                 return self._store.mail.send(actor, draft, key=key)
             except InboxFull as full:
                 if time.monotonic() >= deadline:
+                    _tell_of_waiting(full, patience)
                     raise
                 name = full.details["recipient"]
             with self._store.bell(f"room/{name}") as bell:
                 try:
                     return self._store.mail.send(actor, draft, key=key)
-                except InboxFull:
+                except InboxFull as full:
                     left = deadline - time.monotonic()
                     if left <= 0:
+                        _tell_of_waiting(full, patience)
                         raise
                 yield Pause(bell, min(left, LOOK_AGAIN_SECONDS))
 
@@ -241,16 +256,18 @@ class Mail:
         Raises:
             AlreadySettled, DeliveryDead, NotYourMessage, MessageNotFound: nothing was settled.
         """
-        return self._store.mail.settle(actor, checking.message_ids(ids), key=checking.key(key))
+        checked = checking.message_ids(ids)
+        with self._mail_only(*checked):
+            return self._store.mail.settle(actor, checked, key=checking.key(key))
 
     def release(
         self, actor: Actor, ids: str | list[str], *, delay: float = 0, key: str | None = None
     ) -> tuple[str, ...]:
         """Give deliveries back, to be handed out again after ``delay`` seconds. All or none."""
         delay_ms = checking.seconds(delay, "delay", WEEK_SECONDS)
-        return self._store.mail.release(
-            actor, checking.message_ids(ids), delay_ms=delay_ms, key=checking.key(key)
-        )
+        checked = checking.message_ids(ids)
+        with self._mail_only(*checked):
+            return self._store.mail.release(actor, checked, delay_ms=delay_ms, key=checking.key(key))
 
     def take_back(self, actor: Actor, ids: tuple[str, ...]) -> None:
         """Undo a hand-out that never left this process: it does not count. Skips what is not in hand."""
@@ -264,6 +281,32 @@ class Mail:
         """Settle what this session evidently has had; see the tools' reference."""
         return self._store.mail.settle_implicitly(actor, ids) if ids else ()
 
+    @contextmanager
+    def _mail_only(self, *ids: str) -> Iterator[None]:
+        """Where one of ``ids`` is no mail but a topic's message, say so and how it is answered."""
+        try:
+            yield
+        except MessageNotFound:
+            for id_ in ids:
+                self._refuse_post(id_)
+            raise
+
+    def _refuse_post(self, id_: str) -> None:
+        if parse_post_id(id_) is None:
+            return
+        try:
+            post = self._store.topics.message(id_)
+            topic = self._store.topics.get(post.topic)
+        except NotFound:
+            return
+        name = topic.name if NAME_RULE.fullmatch(topic.name) else topic.id
+        raise MessageNotFound(
+            f"{id_} is a message of the topic #{safe_line(topic.name)}, not mail.",
+            hint=f"Answer it there: sync(topic={name!r}, outbox=[{{'body': TEXT, 'reply_to': {id_!r}}}]), "
+            f"or hubbub sync {name} --post TEXT --reply-to {id_}. There is nothing to settle.",
+            topic=topic.id,
+        )
+
     # --- looking -----------------------------------------------------------------------------
 
     def message(self, id: str, *, reader: str | None = None) -> Message:
@@ -272,7 +315,8 @@ class Mail:
 
     def whereabouts(self, id: str, *, reader: str | None = None) -> Receipt:
         """Where a message is, for each recipient."""
-        return self._store.mail.whereabouts(checking.text(id, "id", 100), reader=reader)
+        with self._mail_only(checking.text(id, "id", 100)):
+            return self._store.mail.whereabouts(id, reader=reader)
 
     def thread(self, thread: str, *, reader: str | None = None, after: int = 0, limit: int = 50) -> Page:
         """Part of a thread, oldest first; named by its name or by any message in it."""
@@ -296,3 +340,12 @@ class Mail:
     def purge(self, ids: str | list[str], *, agent: str | None = None) -> int:
         """Remove dead letters for good; how many."""
         return self._store.mail.purge(checking.message_ids(ids), agent=agent)
+
+
+def _tell_of_waiting(full: InboxFull, patience: float) -> None:
+    """Say in the error whether it was waited for room, and how that is asked for."""
+    if patience > 0:
+        full.message += f" It was so for the {patience:g} s that were waited."
+        full.hint = "Try again later, or write to another agent."
+    else:
+        full.hint = "Try again later, or wait for room: wait_for_room_seconds, or --wait-for-room SECONDS."

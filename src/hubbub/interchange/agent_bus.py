@@ -21,8 +21,11 @@ from hubbub.interchange.reading import BATCH, BATCH_BYTES, REPORTED
 from hubbub.interchange.records import ImportedTopic, ImportReport, Progress
 from hubbub.model import Actor
 from hubbub.model_topics import Imported, Topic
-from hubbub.names import TOPIC_NAME_MAX, nearest, topic_key
+from hubbub.names import TOPIC_NAME_MAX, nearest, quoted, topic_key
 from hubbub.text import safe_line
+
+NAMES_SHOWN = 20
+"""How many of a file's topics an error lists."""
 
 
 class _Plan(NamedTuple):
@@ -223,12 +226,22 @@ def _chosen(found: list[SourceTopic], wanted: Iterable[str] | None) -> list[Sour
     names = set(wanted)
     for name in sorted(names):
         if not any(name in (topic.id, topic.name) for topic in found):
-            near = nearest(name, {topic.name for topic in found})
             raise TopicNotFound(
-                f"The file has no topic {ascii(name)[:80]}; nothing was imported.",
-                hint=f"Did you mean {' or '.join(safe_line(each, 80) for each in near)}?" if near else None,
+                f"The file has no topic {quoted(name)}; nothing was imported.",
+                hint=_has(name, sorted({topic.name for topic in found})),
             )
     return [topic for topic in found if names & {topic.id, topic.name}]
+
+
+def _has(wanted: str, names: list[str]) -> str:
+    """Which topics a file has: those near to the wanted name, else the first ones."""
+    near = nearest(wanted, names)
+    if near:
+        return f"Did you mean {' or '.join(safe_line(each, 80) for each in near)}?"
+    if not names:
+        return "It has no topic at all."
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"It has: {', '.join(safe_line(each, 80) for each in names[:NAMES_SHOWN])}{more}."
 
 
 def _plan(database: Database, topic: SourceTopic) -> _Plan:

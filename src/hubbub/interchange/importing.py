@@ -169,7 +169,7 @@ def finished_imports(bus: Bus, start: str) -> Iterator[tuple[str, Topic]]:
 def _refuse_again(bus: Bus, source: str, name: str) -> None:
     """Raise TopicExists when the file was imported before, or the name leads to a topic."""
     before = imported_before(bus, source)
-    hint = "Nothing was imported; to import it once more, it needs another name."
+    hint = "Nothing was imported. To import it once more, give another name: --as-topic NAME"
     if before is not None:
         shown = safe_line(before.name)
         raise TopicExists(
@@ -182,6 +182,6 @@ def _refuse_again(bus: Bus, source: str, name: str) -> None:
     state = "An open" if taken.state == "open" else "A closed"
     raise TopicExists(
         f"{state} topic is called {safe_line(taken.name)}.",
-        hint="Nothing was imported.",
+        hint="Nothing was imported. Give another name: --as-topic NAME",
         topic=taken.id,
     )

@@ -95,6 +95,11 @@ def output(path: str, *, force: bool = False) -> Iterator[Writer]:
         raise ExportFailed(f"{shown} is not a regular file.", hint="Write to standard output instead: -o -")
     if not force and os.path.lexists(place):
         raise _exists(shown)
+    folder = os.path.dirname(place) or "."
+    if not os.path.isdir(folder):
+        raise ExportFailed(
+            f"The folder {safe_line(folder)} does not exist.", hint="Make it first, or name another one."
+        )
     beside = f"{place}.{os.urandom(6).hex()}.part"
     try:
         number = os.open(

@@ -36,6 +36,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError, with the option that may have been meant."""
+        message = message.replace(_DASH, "")
         hint = f"Run: {self.prog} --help"
         unknown = message.removeprefix("unrecognized arguments: ").partition(" ")[0]
         if unknown != message and unknown.startswith("--"):
@@ -116,12 +117,25 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
         SystemExit: help was asked for, and written.
     """
     parser = build_parser(command, write)
+    if "--" in words:
+        _refuse_behind(parser, words)
     # Intermixed: options may stand between a recipient and the body.
     return _unmarked(parser.parse_intermixed_args(_marked(words)))
 
 
 _DASH = "\0"
 """Marks a word behind ``--`` that begins with a dash; no word of a command line can hold it."""
+
+
+def _refuse_behind(parser: Parser, words: Sequence[str]) -> None:
+    """Raise UsageError where an option stands behind ``--``: it would be taken for text, in silence."""
+    for word in words[words.index("--") + 1 :]:
+        option = word.partition("=")[0]
+        if option.startswith("--") and option in parser._option_string_actions:
+            raise UsageError(
+                f"{option} stands behind --, where every word is text.",
+                hint="Put options before --. A text that is nothing but this: from standard input, as -.",
+            )
 
 
 def _marked(words: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import BusNotFound, NoAgentName
+from hubbub.errors import BusNotFound, NoAgentName, NotRegistered, UnknownAgent
 from hubbub.faces.cli.failures import ConfirmationNeeded
 from hubbub.text import safe_line
 
@@ -64,6 +64,29 @@ class Context:
         from hubbub.names import check_name
 
         return check_name(name)
+
+    @property
+    def reader(self) -> str | None:
+        """:attr:`known_agent`, which must be registered: a mistyped name would read as nobody.
+
+        Raises:
+            InvalidName: it can't be a name.
+            NotRegistered: no agent has it.
+        """
+        name = self.known_agent
+        if name is not None:
+            try:
+                self.bus.store.agents.get(name)
+            except UnknownAgent as unknown:
+                raise NotRegistered(
+                    f"{name} is not registered on this bus.",
+                    hint=f"{unknown.hint} Make it known with: hubbub register {name}",
+                ) from None
+        return name
+
+    def check_reader(self) -> None:
+        """Raise as :attr:`reader` does: for commands that answer everybody alike."""
+        _ = self.reader
 
     @property
     def actor(self) -> Actor:

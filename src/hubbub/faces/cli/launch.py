@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+from hubbub.faces.cli.output import complain
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
@@ -13,6 +16,11 @@ def mcp(context: Context) -> int:
     from hubbub.faces.mcp.main import serve
 
     given = context.arguments
+    if sys.stdin is not None and sys.stdin.isatty():
+        complain(
+            "hubbub mcp speaks JSON-RPC with the client that starts it, not with a person: register it with "
+            "your client (docs/how-to/connect-a-client.md). Waiting for JSON on standard input; Ctrl-C ends."
+        )
     return serve(bus_url=context.place.url, agent=context.known_agent, tools=given.tools, era=given.era)
 
 

@@ -80,7 +80,7 @@ def _dispatch(words: list[str], output: Output) -> int:
 
         output.line(overview())
         return 0
-    if name == "--version":
+    if name in ("--version", "version"):
         from hubbub import __version__
 
         if output.json:
@@ -144,11 +144,11 @@ def _split(words: list[str]) -> tuple[list[str], str, list[str]]:
 
 
 def _unknown(name: str, known: list[str]) -> UsageError:
-    from hubbub.names import nearest
+    from hubbub.faces.cli.synonyms import meant
 
-    near = nearest(name, known, 1)
+    near = meant(name, known)
     what = "option" if name.startswith("-") else "command"
-    hint = f"Did you mean {near[0]}?" if near else "Run: hubbub --help"
+    hint = f"Did you mean {near}?" if near else "Run: hubbub --help"
     return UsageError(f"There is no {what} {name!a}.", hint=hint)
 
 

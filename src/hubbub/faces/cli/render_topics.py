@@ -18,9 +18,12 @@ def name_of(topic: Topic) -> str:
     return "#" + safe_line(topic.name)
 
 
-def topic(shown: Topic, now: int, output: Output) -> None:
-    """Add a line on a topic: unread messages first, because that is what one looks for."""
-    parts = []
+def topic(shown: Topic, now: int, output: Output, *, reader: str | None = None) -> None:
+    """Add a line on a topic: unread messages first, because that is what one looks for.
+
+    ``reader`` is the agent that it was looked up for, if any.
+    """
+    parts = [] if reader is None or shown.unread is not None else ["not joined"]
     if shown.unread is not None:
         unread = f"{shown.unread} unread"
         parts.append(output.styled(unread, "yellow") if shown.unread else unread)

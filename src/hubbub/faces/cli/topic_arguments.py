@@ -29,7 +29,11 @@ def _name(parser: Parser, help_: str = "its name or id") -> None:
 
 def _list(parser: Parser) -> None:
     add = parser.add_argument
-    add("--state", default="open", metavar="WORD", help="open (unless given), closed or all")
+    add(
+        "--state",
+        metavar="WORD",
+        help="open, closed or all (open, and closed ones in which the agent has something to read)",
+    )
     add("--match", metavar="TEXT", help="only those whose name contains this")
     add("--limit", type=count, default=50, metavar="N", help="at most this many (50)")
     add("--after", metavar="PLACE", help="go on where an earlier list ended")

@@ -17,7 +17,7 @@ def instructions(name: str | None, tools: frozenset[str]) -> str:
     if "sync" in tools:
         parts.append(
             "Topics (#name) are kept discussions of several agents: list_topics shows where you have "
-            "something unread, sync posts, reads and waits in one of them. "
+            "something unread, sync posts, reads and waits in one of them; answer there with reply_to. "
             'read_thread("#name") and search_messages read back without joining.'
         )
     if "claim_step" in tools:

@@ -12,7 +12,7 @@ from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.reading_tools import READ_THREAD
 from hubbub.faces.mcp.render_topics import unread_elsewhere
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
-from hubbub.model import Handout
+from hubbub.model import Agent, Handout
 from hubbub.names import PRIORITIES
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict, delivery_dict, receipt_dict, sent_dict
@@ -47,9 +47,11 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         announce=given.get("announce", False),
         actor=actor,
     )
-    patience = _clamp(given.get("wait_for_room_seconds", 0))
     sent = yield from caller.bus.mail.sending(
-        actor, draft, key=given.get("idempotency_key"), wait_for_room=patience
+        actor,
+        draft,
+        key=given.get("idempotency_key"),
+        wait_for_room=patience(given, "wait_for_room_seconds"),
     )
     text = f"Sent {sent.id} to {', '.join(sent.recipients[:20])}" + (
         " and others" if len(sent.recipients) > 20 else ""
@@ -72,11 +74,10 @@ def receive_messages(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         bus.mail.settle_implicitly(seat.actor, caller.due.mail)
         waiting = bus.mail.peek(seat.agent.name, wanted, limit=given.get("limit", 10))
         return _handout(caller, waiting, given, "Only looked at: they still wait for receive_messages.")
-    patience = _clamp(given.get("wait_seconds", 0))
     handout = yield from bus.mail.receiving(
         seat.actor,
         wanted,
-        wait=patience,
+        wait=patience(given),
         limit=given.get("limit", 10),
         max_bytes=render.BODY_SHARE,
         settle=caller.due.mail,
@@ -108,8 +109,7 @@ def _why_empty(caller: Caller, handout: Handout, given: dict[str, Any], now: int
     """An empty answer says why."""
     name = caller.member.seat.agent.name
     agent = caller.bus.store.agents.get(name)
-    waited = given.get("wait_seconds", 0)
-    why = f"No messages for {name}" + (f" within {_clamp(waited):g} s" if waited else "") + "."
+    why = f"No messages for {name}{within(given)}."
     if handout.remaining and any(given.get(part) for part in ("from", "kind", "priority", "thread")):
         why += f" {handout.remaining} waiting that the filter leaves out."
     elif handout.remaining:
@@ -172,7 +172,7 @@ def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
         for agent in caller.bus.agents.all()
         if agent.session is not None or not given.get("online_only")
     ]
-    me = caller.member.seat.agent.name
+    me = _still(caller, agents)
     online = sum(agent.session is not None for agent in agents)
     shown = sorted(agents, key=lambda agent: agent.session is None)[:AGENTS_SHOWN]
     lines = [f"{len(agents)} agents, {online} online. You are {me}."]
@@ -184,6 +184,19 @@ def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
     return Answer("\n".join(lines), data)
 
 
+def _still(caller: Caller, agents: list[Agent]) -> str:
+    """The acting name.
+
+    Raises:
+        SessionSuperseded, SessionEnded: another session has it by now, or it was taken off the bus.
+    """
+    seat = caller.member.seat
+    held = next((agent.session for agent in agents if agent.name == seat.agent.name), None)
+    if held is None or held.id != seat.session:
+        caller.bus.agents.beat(seat)  # it says what became of the session, or revives it
+    return seat.agent.name
+
+
 def _recipients(to: Any) -> list[str] | None:
     if to is None or to == "":
         return None
@@ -192,8 +205,24 @@ def _recipients(to: Any) -> list[str] | None:
     return [part for part in str(to).replace(",", " ").split() if part] or [str(to)]
 
 
-def _clamp(seconds: float) -> float:
+def patience(given: dict[str, Any], argument: str = "wait_seconds") -> float:
+    """How many seconds a call waits: what it asks for, but at most :data:`WAIT_MAX`.
+
+    Raises:
+        InvalidArgument: it is no number, or less than 0.
+    """
+    seconds: float = given.get(argument, 0)
+    if not seconds >= 0:
+        raise InvalidArgument(f"{argument} must be from 0 to {WAIT_MAX:g}, not {seconds}.")
     return min(seconds, WAIT_MAX)
+
+
+def within(given: dict[str, Any]) -> str:
+    """`` within 20 s``: how long a call waited in vain; says so where it waited less than it was asked to."""
+    asked = given.get("wait_seconds", 0)
+    if asked > WAIT_MAX:
+        return f" within {WAIT_MAX:g} s, the longest wait of one call"
+    return f" within {asked:g} s" if asked else ""
 
 
 MAIL_TOOLS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
+from hubbub.errors import InvalidArgument, MessageNotFound, ThreadNotFound, TopicNotFound
 from hubbub.faces.mcp import render, render_topics
 from hubbub.faces.mcp.tools import FLAG, READS, TEXT, Answer, Caller, Tool
 from hubbub.model_topics import TopicMessage, TopicRange
@@ -34,7 +34,20 @@ def read_thread(caller: Caller, given: dict[str, Any]) -> Answer:
         if given.get("offset"):
             return _read_on_post(caller, post, int(given["offset"]))
         return _read_topic(caller, given, post.topic, thread=name)
-    return _read_mail(caller, given)
+    return _read_by_name(caller, given, name)
+
+
+def _read_by_name(caller: Caller, given: dict[str, Any], name: str) -> Answer:
+    """A thread of the mail; where none has the name, the topic that has it."""
+    for_topics = "before" in given or given.get("newest")
+    if for_topics and _is_topic(caller, name):
+        return _read_topic(caller, given, name)
+    try:
+        return _read_mail(caller, given)
+    except ThreadNotFound:
+        if not _is_topic(caller, name):
+            raise
+        return _read_topic(caller, given, name)
 
 
 def _read_topic(caller: Caller, given: dict[str, Any], topic: str, thread: str | None = None) -> Answer:
@@ -107,6 +120,14 @@ def _read_mail(caller: Caller, given: dict[str, Any]) -> Answer:
         data["next_after"] = page.next_seq
         parts.append(f"There are more: read_thread(thread={given['thread']!r}, after={page.next_seq})")
     return Answer("\n\n".join([head, *parts]), data)
+
+
+def _is_topic(caller: Caller, name: str) -> bool:
+    try:
+        caller.bus.topics.get(name)
+    except (TopicNotFound, InvalidArgument):
+        return False
+    return True
 
 
 def _read_on_mail(caller: Caller, given: dict[str, Any], now: int) -> Answer:

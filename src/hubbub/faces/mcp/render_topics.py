@@ -114,8 +114,8 @@ def posts_json(messages: tuple[TopicMessage, ...]) -> list[Any]:
     return [safe_json(cut(topic_message_dict(message), share=share)) for message in messages]
 
 
-def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> str:
-    """The answer to a sync. One that brings nothing says why."""
+def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float, within: str) -> str:
+    """The answer to a sync. One that brings nothing says why; ``within`` tells how long was waited."""
     topic, now = synced.topic, caller.bus.store.now()
     head = []
     if synced.joined:
@@ -125,8 +125,7 @@ def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) 
         more = ", and there are more" if synced.has_more else ""
         head.append(f"{counted(len(synced.messages), 'message')} in {title(topic)}{more}:")
     else:
-        waited_for = f" within {waited:g} s." if waited and topic.state == "open" else "."
-        head.append(f"Nothing new in {title(topic)}{waited_for}")
+        head.append(f"Nothing new in {title(topic)}{within if topic.state == 'open' else ''}.")
         if synced.next_due_at is not None:
             head.append(
                 "Messages that another session of yours was handed can be had again "
@@ -135,7 +134,8 @@ def synced_text(caller: Caller, synced: Synced, *, manual: bool, waited: float) 
         # Who only posts is at work here already, and posting must be quick.
         head.append("" if synced.posted and not waited else unread_elsewhere(caller, topic.id).strip())
     if synced.redelivered:
-        head.append("REDELIVERED: they were handed out before; the work may have been done.")
+        they = "it was" if len(synced.messages) == 1 else "they were"
+        head.append(f"REDELIVERED: {they} handed out before; the work may have been done.")
     foot = [closed_line(topic, now)] if topic.state != "open" else []
     if synced.messages and manual:
         foot.append(
@@ -155,9 +155,13 @@ def unread_elsewhere(caller: Caller, but: str | None = None) -> str:
     if not caller.topics:
         return ""
     page = caller.bus.topics.list(
-        agent=caller.member.seat.agent.name, limit=LOOKED_THROUGH, count_members=False
+        agent=caller.member.seat.agent.name, state="all", limit=LOOKED_THROUGH, count_members=False
     )
-    unread = [f"{title(topic)} {topic.unread}" for topic in page.topics if topic.unread and topic.id != but]
+    unread = [
+        f"{title(topic)} {topic.unread}{'' if topic.state == 'open' else f' ({topic.state})'}"
+        for topic in page.topics
+        if topic.unread and topic.id != but
+    ]
     return f" Unread in {'other ' if but else ''}topics: {', '.join(unread)}." if unread else ""
 
 

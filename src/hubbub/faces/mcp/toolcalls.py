@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from hubbub.bus import Bus
-from hubbub.errors import Cancelled, HubbubError, SessionEnded, SessionSuperseded
+from hubbub.errors import Cancelled, HubbubError, InvalidArgument, SessionEnded, SessionSuperseded
 from hubbub.faces.mcp.calls import Call
 from hubbub.faces.mcp.claims import give_back as give_back_claims
 from hubbub.faces.mcp.members import Members
@@ -15,6 +15,22 @@ from hubbub.faces.mcp.protocol import INVALID_PARAMS, ProtocolError, Request
 from hubbub.faces.mcp.render import safe_json
 from hubbub.faces.mcp.tools import Answer, Caller, Member, Tool, check_arguments
 from hubbub.text import safe_line
+
+_RENAMED = {
+    "cursor_reset": "reset_cursor(topic, start)",
+    "messages_search": "search_messages(query)",
+    "messages_send": "send_message(to, body)",
+    "topic_close": "close_topic(topic)",
+    "topic_create": "create_topic(name)",
+    "topic_export": "read_thread(thread='#NAME')",
+    "topic_join": "join_topic(topic)",
+    "topic_leave": "leave_topic(topic)",
+    "topic_list": "list_topics()",
+    "topic_read": "read_thread(thread='#NAME')",
+    "topic_resolve": "list_topics(match=NAME)",
+    "topic_sync": "sync(topic)",
+}
+"""What Agent Bus MCP and models call tools that are there under another name."""
 
 
 class ToolCalls:
@@ -35,6 +51,14 @@ class ToolCalls:
             ProtocolError: there is no such tool.
         """
         tool = self._tools.get(str(request.params.get("name")))
+        renamed = _RENAMED.get(str(request.params.get("name")))
+        if tool is None and renamed is not None and renamed.partition("(")[0] in self._tools:
+            name = request.params["name"]
+            return (
+                error_result(InvalidArgument(f"There is no tool {name}.", hint=f"Use {renamed}.")),
+                None,
+                None,
+            )
         if tool is None:
             raise ProtocolError(INVALID_PARAMS, f"Unknown tool: {ascii(request.params.get('name'))[:100]}")
         member: Member | None = None

@@ -10,7 +10,7 @@ from hubbub.bus import Bus, Pause, Seat
 from hubbub.errors import InvalidArgument, NotRegistered
 from hubbub.faces.mcp.kept_claims import KeptClaims
 from hubbub.faces.mcp.pending import NOTHING, Pending, Taken
-from hubbub.names import nearest
+from hubbub.names import nearest, quoted
 
 if TYPE_CHECKING:
     from hubbub.faces.mcp.members import Members
@@ -111,9 +111,16 @@ FLAG = {"type": "boolean"}
 
 _INSTEAD = {
     "agent_id": "Who acts is the name of this session; as_agent is another one of this server, agent in "
-    "get_metrics and get_agent_events whom to look at. "
+    "get_metrics and get_agent_events whom to look at. ",
+    **dict.fromkeys(
+        ("sync.message", "sync.messages", "sync.body", "sync.content", "sync.text", "sync.post"),
+        "What is to be posted goes into outbox, a list: outbox=[{'body': TEXT}]. ",
+    ),
+    "last_seq": "sync keeps your place by itself; reset_cursor(start=NUMBER) moves it, and read_thread("
+    "after=NUMBER) reads from there. ",
+    "sync.reply_to": "It goes into the item of the outbox: outbox=[{'body': TEXT, 'reply_to': ID}]. ",
 }
-"""What to give instead of arguments that other systems know."""
+"""What to give instead of arguments that other systems know: of all tools, or of one as ``tool.argument``."""
 
 _NUMBERS_TOO = ("start", "step_id", "instead_of", "commit_hash", "base_commit")
 """Texts that may look like a number, and are then written as one."""
@@ -155,9 +162,10 @@ def check_fields(
         schema = parameters.get(name)
         if schema is None:
             near = nearest(name, parameters, 1)
-            known = _INSTEAD.get(str(name)) or (f"Did you mean {near[0]}? " if near else "")
+            told = _INSTEAD.get(f"{owner}.{name}") or _INSTEAD.get(str(name))
+            known = told or (f"Did you mean {near[0]}? " if near else "")
             raise InvalidArgument(
-                f"{owner} has no {what} {ascii(name)[:60]}.",
+                f"{owner} has no {what} {quoted(name, 60)}.",
                 hint=f"{known}It takes: {', '.join(parameters)}.",
             )
         if value is not None:
@@ -193,7 +201,7 @@ def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
     if known and value not in known:
         near = nearest(str(value), known, 1)
         hint = (f"Did you mean {near[0]}? " if near else "") + f"Known: {', '.join(known)}."
-        raise InvalidArgument(f"{ascii(value)[:60]} is not a {name}.", hint=hint)
+        raise InvalidArgument(f"{name} can't be {quoted(value, 60)}.", hint=hint)
     return value
 
 

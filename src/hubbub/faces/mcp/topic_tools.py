@@ -6,9 +6,9 @@ from typing import Any
 
 from hubbub.bus import Bus, Steps, checking
 from hubbub.bus.topics import METADATA_BYTES, REASON_MAX, STATES
-from hubbub.errors import InvalidArgument
+from hubbub.errors import HubbubError, InvalidArgument
 from hubbub.faces.mcp import render_topics as render
-from hubbub.faces.mcp.mail_tools import WAIT_MAX
+from hubbub.faces.mcp.mail_tools import WAIT_MAX, patience, within
 from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.render import BODY_SHARE, safe_json
 from hubbub.faces.mcp.tools import (
@@ -63,13 +63,25 @@ def list_topics(caller: Caller, given: dict[str, Any]) -> Answer:
     )
     shown = [_listed(topic) for topic in page.topics]
     data: dict[str, Any] = {"you": name, "topics": shown, "total": page.total}
+    closed = _closed_unread(caller, name, given)
+    if closed:
+        data["closed_unread"] = [_listed(topic) for topic in closed]
     count = f"{len(shown)} of " if len(shown) != page.total else ""
     lines = [f"{count}{render.counted(page.total, 'topic')}, the last active first. You are {name}."]
-    lines += [render.topic_line(topic, now) for topic in page.topics]
+    lines += [render.topic_line(topic, now) for topic in (*page.topics, *closed)]
     if page.next is not None:
         data["next_after"] = page.next
         lines.append(f"There are more: list_topics(after={page.next!r})")
     return Answer("\n".join(lines), safe_json(data))
+
+
+def _closed_unread(caller: Caller, name: str, given: dict[str, Any]) -> list[Topic]:
+    """Of the topics that were closed last, those in which there is something to read: on the first page
+    of a list for which no state was asked."""
+    if "state" in given or "after" in given:
+        return []
+    page = caller.bus.topics.list(agent=name, state="closed", match=given.get("match"), limit=LISTED_MAX)
+    return [topic for topic in page.topics if topic.unread]
 
 
 def _listed(topic: Topic) -> dict[str, Any]:
@@ -151,7 +163,7 @@ def sync(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     """Post, acknowledge, read and wait, in steps."""
     bus, actor = caller.bus, caller.member.seat.actor
     manual = not given.get("auto_advance", "ack_through" not in given)
-    wait = min(given.get("wait_seconds", 0), WAIT_MAX)
+    wait = patience(given)
     synced = yield from bus.topics.syncing(
         actor,
         given["topic"],
@@ -165,21 +177,21 @@ def sync(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     )
     hands = () if synced.hand is None else (synced.hand,)
     try:
-        answer = _synced(caller, synced, manual=manual, waited=wait)
+        answer = _synced(caller, synced, manual=manual, waited=wait, within=within(given))
     except BaseException:
         bus.topics.take_back(actor, hands)
         raise
     return answer._replace(handed=Taken(hands=hands))
 
 
-def _synced(caller: Caller, synced: Synced, *, manual: bool, waited: float) -> Answer:
+def _synced(caller: Caller, synced: Synced, *, manual: bool, waited: float, within: str) -> Answer:
     data = synced_dict(synced)
     data["messages"] = render.posts_json(synced.messages)
     if not manual:
         del data["through"]
     if synced.topic.closed_by:
         data["closed_by"] = synced.topic.closed_by
-    text = render.synced_text(caller, synced, manual=manual, waited=waited)
+    text = render.synced_text(caller, synced, manual=manual, waited=waited, within=within)
     if not synced.messages and not synced.posted:
         data["reason"] = text
     return Answer(text, safe_json({"agent": caller.member.seat.agent.name, **data}))
@@ -197,11 +209,33 @@ def _outbox(bus: Bus, items: list[Any]) -> tuple[Post, ...]:
 
 def _post(bus: Bus, number: int, item: Any) -> Post:
     owner = f"Item {number} of the outbox"
+    try:
+        return _checked_post(bus, owner, item)
+    except HubbubError as error:
+        if not error.message.startswith(owner):
+            error.message = f"{owner}: {error.message}"
+        error.message += " Nothing was posted."
+        raise
+
+
+def _checked_post(bus: Bus, owner: str, item: Any) -> Post:
     if isinstance(item, str):
         item = {"body": item}
     if not isinstance(item, dict):
         raise InvalidArgument(f"{owner} must be an object.", hint='For example: {"body": "Done."}')
+    item = {
+        _OTHER_FIELDS.get(name, name) if _OTHER_FIELDS.get(name) not in item else name: value
+        for name, value in item.items()
+    }
     return bus.topics.post(**check_fields(owner, "field", _POST["properties"], ("body",), item))
+
+
+_OTHER_FIELDS = {
+    "content_markdown": "body",
+    "message_type": "kind",
+    "client_message_id": "key",
+}
+"""What Agent Bus MCP calls the fields of a message, and those that they mean."""
 
 
 _TOPIC = {"type": "string", "maxLength": 200, "description": "name or id"}
@@ -232,6 +266,7 @@ TOPIC_TOOLS = (
         (),
         READS,
         list_topics,
+        aliases=(("max_items", "limit"),),
     ),
     Tool(
         "sync",
@@ -254,6 +289,7 @@ TOPIC_TOOLS = (
         ADDS,
         sync,
         settles="hands",
+        aliases=(("max_items", "limit"),),
     ),
     Tool(
         "create_topic",

@@ -12,7 +12,7 @@ from hubbub.faces.mcp import long_texts
 from hubbub.faces.mcp import render_work as render
 from hubbub.faces.mcp.claims import adopt, with_claim
 from hubbub.faces.mcp.long_texts import shorten
-from hubbub.faces.mcp.mail_tools import WAIT_MAX
+from hubbub.faces.mcp.mail_tools import patience
 from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
 from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.plan_tools import FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS
@@ -48,7 +48,7 @@ def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
 
 def _claiming(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     """Claim, in steps: it may wait."""
-    wait = min(given.get("wait_seconds", 0), WAIT_MAX)
+    wait = patience(given)
     found = yield from caller.bus.work.claiming(
         caller.member.seat.actor,
         project=given.get("project"),

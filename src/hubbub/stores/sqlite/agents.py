@@ -191,7 +191,10 @@ def _free_names(tx: Write, name: str) -> str:
     known = {row[0] for row in tx.db.execute(_SQL["agent_names"])}
     stem = name[:60].rstrip("0123456789").rstrip("-_") or name[:60]
     free = [f"{stem}-{number}" for number in range(2, len(known) + 5) if f"{stem}-{number}" not in known][:3]
-    return f"Take another name, such as {', '.join(free)}, or take over on purpose."
+    return (
+        f"Take another name, such as {', '.join(free)}, or take over on purpose: "
+        f"register_agent(name={name!r}, take_over=true), or hubbub unregister {name} --release-name"
+    )
 
 
 def _keep_profile(tx: Write, profile: Profile, now: int) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import apsw
 
+from hubbub.clock import to_iso
 from hubbub.errors import CursorOutOfRange, NotJoined, TopicClosed, TopicExists, TopicNotFound
 from hubbub.model import Actor
 from hubbub.model_topics import LATEST, Membership, Topic, TopicMessage
@@ -43,11 +44,23 @@ def find(db: apsw.Connection, name: str) -> Row:
     row = one(db, SQL["topic_by_name"], {"name_key": key})
     if row is not None:
         return row
+    _refuse_deleted(db, key)
     # Comparing long names takes time, and others may be waiting to write.
     known = {topic_key(row[0])[:NEAR_MAX]: row[0] for row in db.execute(SQL["topic_names"])}
     near = [known[found] for found in nearest(key[:NEAR_MAX], known)]
     hint = f"Did you mean {' or '.join(near)}?" if near else None
     raise TopicNotFound(f"There is no topic {ascii(name)[:80]} on this bus.", hint=hint)
+
+
+def _refuse_deleted(db: apsw.Connection, key: str) -> None:
+    """Raise TopicNotFound that says who deleted it, when a topic of this name was deleted."""
+    row = one(db, SQL["deleted_topic_named"], {"name_key": key})
+    if row is not None:
+        by = f" by {row[1]}" if row[1] else ""
+        raise TopicNotFound(
+            f"The topic {row[0]} was deleted{by} at {to_iso(row[2])}.",
+            hint="Its messages are gone. Make a new one: create_topic, or hubbub topic create",
+        )
 
 
 def refuse_taken(db: apsw.Connection, key: str, name: str, but: int | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hubbub.errors import ReplyNotFound, RoleForbids
 from hubbub.model import Actor
 from hubbub.model_topics import Hand, Post, Posted, Synced
-from hubbub.names import new_tag, parse_post_id, post_id, topic_id
+from hubbub.names import new_tag, parse_message_id, parse_post_id, post_id, topic_id
 from hubbub.stores.sqlite import topic_hands
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
@@ -193,6 +193,11 @@ def _answered(tx: Write, topic: Row, reply_to: str | None) -> tuple[int | None, 
     if reply_to is None:
         return None, None
     parsed = parse_post_id(reply_to)
+    if parsed is None and parse_message_id(reply_to) is not None:
+        raise ReplyNotFound(
+            f"{reply_to} is mail, and no message of the topic {topic[2]}; nothing was posted.",
+            hint=f"Answer mail with send_message(in_reply_to={reply_to!r}), or hubbub reply {reply_to}.",
+        )
     row = one(tx.db, SQL["post_place"], {"post": parsed[0]}) if parsed else None
     if parsed is None or row is None or row[1] != parsed[1] or row[0] != topic[0]:
         raise ReplyNotFound(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.errors import EXIT_FAILED
+from hubbub.errors import EXIT_FAILED, UnknownAgent
 from hubbub.faces.cli.failures import UsageError
+from hubbub.text import safe_line
 from hubbub.wire import agent_dict, session_dict
 
 if TYPE_CHECKING:
+    from hubbub.bus import Bus
     from hubbub.faces.cli.context import Context
+    from hubbub.model import Agent
 
 
 def register(context: Context) -> int:
     """Make an agent known, or change what is given of a known one."""
     given = context.arguments
-    made = context.open_bus(create=True).agents.register(
+    bus = context.open_bus(create=True)
+    before = _known(bus, given.name)
+    made = bus.agents.register(
         given.name,
         role=given.role,
         description=given.description,
@@ -28,10 +33,32 @@ def register(context: Context) -> int:
     told = (
         f"Registered {agent.name} ({agent.role})."
         if made.created
-        else f"{agent.name} is up to date ({agent.role})."
+        else f"{agent.name} was registered before ({agent.role}): {_changes(before, agent)}."
     )
     context.done({"agent": agent_dict(agent), "created": made.created}, told + waiting)
     return 0
+
+
+def _known(bus: Bus, name: str) -> Agent | None:
+    try:
+        return bus.agents.get(name)
+    except UnknownAgent:
+        return None
+
+
+def _changes(before: Agent | None, now: Agent) -> str:
+    """What registering a known agent anew changed of it."""
+    fields = ("role", "description", "inbox_limit", "max_message_bytes")
+    changed = (
+        [] if before is None else [part for part in fields if getattr(before, part) != getattr(now, part)]
+    )
+    if not changed:
+        return "nothing was changed"
+    shown = [
+        f"{part.replace('_', ' ')} is now {safe_line(str(getattr(now, part)), 80) or 'empty'}"
+        for part in changed
+    ]
+    return ", ".join(shown)
 
 
 def unregister(context: Context) -> int:

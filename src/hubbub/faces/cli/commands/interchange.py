@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import ThreadNotFound, TopicExists, TopicNotFound
+from hubbub.errors import ThreadNotFound, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.holding import Signals
@@ -69,6 +69,7 @@ def _export(context: Context, writer: Writer, form: str) -> Exported:
     from hubbub import interchange
 
     given, bus, name = context.arguments, context.bus, context.arguments.what
+    context.check_reader()
     options: dict[str, Any] = {"form": form, "after": given.after, "metadata": given.metadata}
     mixed = given.output in (None, "-") and sys.stdout.isatty()  # it would stand between the lines
     with Progress("Exported", quiet=mixed) as progress:
@@ -83,7 +84,7 @@ def _export(context: Context, writer: Writer, form: str) -> Exported:
                 return interchange.export_topic(bus, bus.topics.get(name).id, writer, **options)
         except TopicNotFound as missing:
             return _export_thread(context, writer, options, missing)
-        return interchange.export_thread(bus, name, writer, reader=context.known_agent, **options)
+        return interchange.export_thread(bus, name, writer, reader=context.reader, **options)
 
 
 def _export_thread(
@@ -93,7 +94,7 @@ def _export_thread(
 
     name = context.arguments.what
     try:
-        return export_thread(context.bus, name, writer, reader=context.known_agent, **options)
+        return export_thread(context.bus, name, writer, reader=context.reader, **options)
     except ThreadNotFound:
         raise TopicNotFound(f"There is no topic and no thread {name!a:.80}.", hint=missing.hint) from None
 
@@ -120,11 +121,7 @@ def _import(context: Context, actor: Actor, progress: Progress, form: str) -> Im
             raise UsageError(
                 "--topics and --skip go with a database of Agent Bus MCP.", hint="Run: hubbub import --help"
             )
-        try:
-            return interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
-        except TopicExists as error:
-            error.hint = f"{error.hint} Another name: --as-topic NAME"
-            raise
+        return interchange.import_file(bus, actor, given.file, name=given.as_topic, progress=progress)
     if given.as_topic is not None:
         raise UsageError("--as-topic goes with an export.", hint="Choose topics with: --topics NAME,...")
     wanted = (

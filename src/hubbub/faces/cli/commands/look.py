@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.errors import InvalidArgument, NotFound
+from hubbub.errors import InvalidArgument, NotFound, ThreadNotFound, TopicNotFound
 from hubbub.faces.cli import render
 from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.names import parse_post_id, parse_topic_id
@@ -23,13 +23,17 @@ def thread(context: Context) -> int:
     given = context.arguments
     named = _in_topic(context)
     if named is not None:
-        from hubbub.faces.cli.commands import topic_read
-
-        limit = topic_read.LIMIT_MAX if given.limit is None else given.limit
-        return topic_read.show(
-            context, topic_read.part(context, named[0], given.after, None, named[1], limit)
-        )
-    messages, more = _pages(context)
+        return _show_topic(context, *named)
+    try:
+        messages, more = _pages(context)
+    except ThreadNotFound:
+        try:  # the bare name of a topic
+            context.bus.topics.get(given.thread)
+        except (TopicNotFound, InvalidArgument):
+            pass
+        else:
+            return _show_topic(context, given.thread, None)
+        raise
     if context.output.json:
         answer = {"thread": given.thread, "messages": [message_dict(message) for message in messages]}
         context.output.answer(answer if more is None else {**answer, "next_seq": more})
@@ -40,6 +44,15 @@ def thread(context: Context) -> int:
     if more is not None:
         context.output.line(f"There is more: add --after {more}")
     return 0
+
+
+def _show_topic(context: Context, topic: str, thread: str | None) -> int:
+    from hubbub.faces.cli.commands import topic_read
+
+    given = context.arguments
+    context.check_reader()
+    limit = topic_read.LIMIT_MAX if given.limit is None else given.limit
+    return topic_read.show(context, topic_read.part(context, topic, given.after, None, thread, limit))
 
 
 def _in_topic(context: Context) -> tuple[str, str | None] | None:
@@ -62,7 +75,7 @@ def _pages(context: Context) -> tuple[list[Message], int | None]:
     given = context.arguments
     if given.limit is not None and given.limit < 1:
         raise InvalidArgument("limit must be at least 1.")
-    reader = context.known_agent
+    reader = context.reader
     found: list[Message] = []
     after: int | None = given.after
     while after is not None and (given.limit is None or len(found) < given.limit):

@@ -28,7 +28,7 @@ def search(context: Context) -> int:
     now = bus.store.now()
     found = bus.search.search(
         " ".join(given.query),
-        reader=context.known_agent,
+        reader=context.reader,
         scope="mail" if given.mail else "topics" if given.topics else "all",
         topic=given.topic,
         sender=given.sender,

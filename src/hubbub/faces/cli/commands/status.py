@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import MessageNotFound, UnknownAgent
-from hubbub.faces.cli import render, render_work
+from hubbub.errors import InvalidArgument, InvalidName, MessageNotFound, TopicNotFound, UnknownAgent
+from hubbub.faces.cli import render, render_topics, render_work
 from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.faces.cli.render_topics import name_of
 from hubbub.model_work import Counts
-from hubbub.names import NAME_RULE, parse_message_id, parse_post_id
+from hubbub.names import NAME_RULE, parse_message_id, parse_post_id, parse_topic_id
 from hubbub.text import safe_line
-from hubbub.wire import agent_dict, delivery_dict, receipt_dict, topic_message_dict
+from hubbub.wire import agent_dict, delivery_dict, receipt_dict, topic_dict, topic_message_dict
 from hubbub.wire_work import counts_dict
 
 if TYPE_CHECKING:
@@ -40,7 +40,32 @@ def status(context: Context) -> int:
             # A name may look like an id.
             if not NAME_RULE.fullmatch(word) or not _is_agent(context, word):
                 raise
-    return _of_agent(context, context.bus.agents.get(word))
+    if word.startswith("#") or parse_topic_id(word) is not None:
+        topic = _topic(context, word)
+        if topic is not None or word.startswith("#"):
+            return _of_topic(context, topic or context.bus.topics.get(word))
+    try:
+        return _of_agent(context, context.bus.agents.get(word))
+    except (UnknownAgent, InvalidName) as error:
+        topic = _topic(context, word)
+        if topic is None:
+            raise error
+        return _of_topic(context, topic)
+
+
+def _topic(context: Context, word: str) -> Topic | None:
+    try:
+        return context.bus.topics.get(word, agent=context.reader)
+    except (TopicNotFound, InvalidArgument):
+        return None
+
+
+def _of_topic(context: Context, topic: Topic) -> int:
+    if context.output.json:
+        context.output.answer({"topic": topic_dict(topic)})
+    else:
+        render_topics.whole_topic(topic, context.bus.store.now(), context.output)
+    return 0
 
 
 def _is_agent(context: Context, word: str) -> bool:
@@ -51,7 +76,7 @@ def _is_agent(context: Context, word: str) -> bool:
 
 
 def _of_message(context: Context, id_: str) -> int:
-    receipt = context.bus.mail.whereabouts(id_, reader=context.known_agent)
+    receipt = context.bus.mail.whereabouts(id_, reader=context.reader)
     if context.output.json:
         context.output.answer(receipt_dict(receipt))
     else:
@@ -91,7 +116,7 @@ def _of_post(context: Context, id_: str) -> int:
 def _of_agent(context: Context, agent: Agent) -> int:
     output = context.output
     waiting = context.bus.mail.peek(agent.name, limit=WAITING_SHOWN)
-    page = context.bus.topics.list(agent=agent.name, limit=TOPICS_LOOKED_AT, count_members=False)
+    page = context.bus.topics.list(agent=agent.name, state="all", limit=TOPICS_LOOKED_AT, count_members=False)
     unread = [topic for topic in page.topics if topic.unread]
     steps = held(context).get(agent.name, [])
     names = labels(context, steps)
@@ -118,7 +143,9 @@ def _of_agent(context: Context, agent: Agent) -> int:
     if waiting.remaining:
         output.line(f"  and {waiting.remaining} more queued")
     for topic in unread[:TOPICS_SHOWN]:
-        output.line(f"  {name_of(topic)}: {topic.unread} unread, active {render.ago(now, topic.last_at)}")
+        closed = "" if topic.state == "open" else f"{topic.state}, "
+        active = f"active {render.ago(now, topic.last_at)}"
+        output.line(f"  {name_of(topic)}: {closed}{topic.unread} unread, {active}")
     if len(unread) > TOPICS_SHOWN:
         output.line(f"  and unread in {render.plural(len(unread) - TOPICS_SHOWN, 'more topic')}")
     return 0
@@ -132,7 +159,10 @@ def _agent_dict(agent: Agent, waiting: Handout, unread: list[Topic]) -> dict[str
     return {
         "agent": {**agent_dict(agent), **limits},
         "waiting": shown,
-        "unread": [{"topic": topic.name, "topic_id": topic.id, "unread": topic.unread} for topic in unread],
+        "unread": [
+            {"topic": topic.name, "topic_id": topic.id, "state": topic.state, "unread": topic.unread}
+            for topic in unread
+        ],
     }
 
 

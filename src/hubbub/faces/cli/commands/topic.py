@@ -8,40 +8,62 @@ from hubbub.errors import EXIT_FAILED
 from hubbub.faces.cli import render, render_topics
 from hubbub.faces.cli.bodies import read_metadata
 from hubbub.faces.cli.render_topics import name_of
+from hubbub.text import safe_line
 from hubbub.wire import membership_dict, topic_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
-    from hubbub.model_topics import Changed, Membership
+    from hubbub.model_topics import Changed, Membership, Topic
+
+CLOSED_LOOKED_AT = 100
 
 
 def list_(context: Context) -> int:
     """The topics, the last active first; as an agent, with what it has unread."""
     given, output = context.arguments, context.output
+    reader = context.reader
     page = context.bus.topics.list(
-        agent=context.known_agent,
-        state=given.state,
+        agent=reader,
+        state=given.state or "open",
         match=given.match,
         after=given.after,
         limit=given.limit,
     )
+    closed: list[Topic] = []
+    if reader is not None and given.state is None and given.after is None:
+        closed = _closed_unread(context, reader)
     if output.json:
         answer: dict[str, Any] = {"topics": [topic_dict(topic) for topic in page.topics], "total": page.total}
+        answer |= {"closed_unread": [topic_dict(topic) for topic in closed]} if closed else {}
         output.answer(answer if page.next is None else {**answer, "next": page.next})
         return 0
     now = context.bus.store.now()
-    for topic in page.topics:
-        render_topics.topic(topic, now, output)
+    for topic in [*page.topics, *closed]:
+        render_topics.topic(topic, now, output, reader=reader)
     if not page.topics:
-        output.line("No topics." if given.state == "all" else f"No {given.state} topics.")
+        output.line(_none(given.state, given.match))
     if page.next is not None:
         output.line(f"{page.total} in all: add --after {page.next}")
     return 0
 
 
+def _closed_unread(context: Context, reader: str) -> list[Topic]:
+    """Of the topics that were closed last, those in which ``reader`` has something to read."""
+    match = context.arguments.match
+    page = context.bus.topics.list(agent=reader, state="closed", match=match, limit=CLOSED_LOOKED_AT)
+    return [topic for topic in page.topics if topic.unread]
+
+
+def _none(state: str | None, match: str | None) -> str:
+    which = {"all": "topic", None: "open topic"}.get(state, f"{state} topic")
+    if match is not None:
+        return f"No {which}'s name contains {safe_line(match)}."
+    return f"No {which}s."
+
+
 def show(context: Context) -> int:
     """All that is known of one topic."""
-    topic = context.bus.topics.get(context.arguments.topic, agent=context.known_agent)
+    topic = context.bus.topics.get(context.arguments.topic, agent=context.reader)
     if context.output.json:
         context.output.answer({"topic": topic_dict(topic)})
     else:
@@ -138,6 +160,7 @@ def reset(context: Context) -> int:
 def members(context: Context) -> int:
     """Who is in a topic."""
     given, output = context.arguments, context.output
+    context.check_reader()
     found = context.bus.topics.members(given.topic, limit=given.limit)
     if output.json:
         output.answer({"topic": given.topic, "members": [membership_dict(member) for member in found]})

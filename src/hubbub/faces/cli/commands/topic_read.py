@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PAGE = 200
 PAGE_BYTES = 4 << 20
 LIMIT_MAX = 1_000_000
+LAST_MAX = 1000
 
 
 class Part(NamedTuple):
@@ -31,6 +32,9 @@ class Part(NamedTuple):
 def read(context: Context) -> int:
     """Show messages of a topic; no membership is needed and no cursor moves."""
     given = context.arguments
+    context.check_reader()
+    if given.last is not None and not 1 <= given.last <= LAST_MAX:
+        raise InvalidArgument(f"last must be from 1 to {LAST_MAX}, not {given.last}.")
     if given.last is not None or (given.after is None and given.thread is None):
         count = READ_LAST if given.limit is None else given.limit
         found = context.bus.topics.history(
@@ -84,9 +88,16 @@ def show(context: Context, shown: Part, *, earlier: bool = False) -> int:
     for message in messages:
         render_topics.topic_message(message, name_of(topic), now, output)
     if not messages:
-        output.line("No messages.")
+        output.line(_none(topic))
     elif earlier and messages[0].seq > 1:
         output.line(f"There are earlier ones: add --before {messages[0].seq}")
     if shown.more is not None:
         output.line(f"There is more: add --after {shown.more}")
     return 0
+
+
+def _none(topic: Topic) -> str:
+    """Why nothing is shown."""
+    if not topic.last_seq:
+        return f"{name_of(topic)} has no messages."
+    return f"No messages there: {name_of(topic)} ends at {topic.last_seq}."

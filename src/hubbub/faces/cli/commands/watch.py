@@ -13,7 +13,7 @@ from hubbub.clock import to_iso
 from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.folding import cells, cut
-from hubbub.faces.cli.render import indented
+from hubbub.faces.cli.render import indented, plural
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
 from hubbub.text import safe_line
@@ -165,10 +165,10 @@ class Watch:
         # Read first: what is written meanwhile lies behind it and is looked at the next time.
         newest = self._bus.events.events(newest=True, limit=1)
         events = self._bus.events.events(after=self._seen_topics, limit=PAGE, kinds=TOPIC_EVENTS)
-        happened: dict[str, list[str]] = {}
+        happened: dict[str, dict[str, str | None]] = {}
         for event in events:
             if event.topic and (self._all or event.topic in self._shown):
-                happened.setdefault(event.topic, []).append(event.event)
+                happened.setdefault(event.topic, {})[event.event] = event.actor
         for topic, what in happened.items():
             self._follow(topic, what)
         if len(events) == PAGE:
@@ -196,29 +196,29 @@ class Watch:
             except MessageNotFound:
                 continue  # removed meanwhile
 
-    def _follow(self, id_: str, happened: list[str]) -> None:
-        """Show what is new in a topic, and tell what became of it."""
+    def _follow(self, id_: str, happened: dict[str, str | None]) -> None:
+        """Show what is new in a topic, and tell what became of it; ``happened`` is what, and by whom."""
         try:
             topic = self._bus.topics.get(id_)
             if "topic_imported" in happened:
                 self._shown.setdefault(id_, topic.last_seq)  # it came with its history
-                self._tell(topic, "imported")
+                self._tell(topic, "imported", by=happened["topic_imported"])
             elif self._all and "topic_created" in happened:
-                self._tell(topic, "created")
+                self._tell(topic, "created", by=happened["topic_created"])
             topic = self._show_posts(id_)
         except TopicNotFound:
             if "topic_deleted" in happened and id_ in self._names:  # else an import that was given up
-                self._tell_deleted(id_)
+                self._tell_deleted(id_, happened["topic_deleted"])
             return
         before, self._names[id_] = self._names.get(id_, topic.name), topic.name
         if before != topic.name:
-            self._tell(topic, "renamed", before=before)
+            self._tell(topic, "renamed", before=before, by=happened.get("topic_renamed"))
         if topic.state == "closed" and "topic_closed" in happened:
             self._tell(topic, "closed")
             if not self._all:
                 del self._shown[id_]
         elif topic.state == "open" and "topic_reopened" in happened:
-            self._tell(topic, "reopened")
+            self._tell(topic, "reopened", by=happened["topic_reopened"])
 
     def _show_posts(self, id_: str) -> Topic:
         """Show what was posted since; the topic."""
@@ -233,28 +233,30 @@ class Watch:
             after = found.next_after
             self._output.flush()
 
-    def _tell_deleted(self, id_: str) -> None:
+    def _tell_deleted(self, id_: str, by: str | None) -> None:
         name = self._names.get(id_, id_)
         self._shown.pop(id_, None)
         if self._output.json:
-            self._output.answer({"event": "deleted", "topic": name, "topic_id": id_})
+            answer: dict[str, Any] = {"event": "deleted", "topic": name, "topic_id": id_}
+            self._output.answer(answer | ({"by": by} if by else {}))
         else:
-            self._output.line(f"#{safe_line(name)} was deleted.")
+            self._output.line(f"#{safe_line(name)} was deleted{_by(by)}.")
 
-    def _tell(self, topic: Topic, event: str, *, before: str | None = None) -> None:
+    def _tell(self, topic: Topic, event: str, *, before: str | None = None, by: str | None = None) -> None:
         """Tell that something became of a topic itself."""
         if self._output.json:
             answer: dict[str, Any] = {"event": event, "topic": topic.name, "topic_id": topic.id}
             answer |= {} if before is None else {"before": before}
+            answer |= {"by": by or topic.closed_by} if by or topic.closed_by else {}
             answer |= {"close_reason": topic.close_reason} if topic.close_reason else {}
             self._output.answer(answer)
             return
         told = {
             "closed": closing(topic, self._bus.store.now()),
-            "renamed": f"called #{safe_line(before or '')} before",
-            "imported": f"imported: {topic.last_seq} messages",
+            "renamed": f"called #{safe_line(before or '')} before; renamed{_by(by)}",
+            "imported": f"imported{_by(by)}: {plural(topic.last_seq, 'message')}",
         }
-        self._output.line(f"{name_of(topic)} was {told.get(event, event)}")
+        self._output.line(f"{name_of(topic)} was {told.get(event, event + _by(by)).rstrip('.')}.")
 
     def _show(self, line: Line) -> None:
         if self._output.json:
@@ -267,6 +269,10 @@ class Watch:
             room = max(ROOM_MIN, (self._output.width or LINE_CELLS) - cells(head))
             text = cut(safe_line(line.text[: room + 1]), room)
             self._output.line(f"{_head(line, self._output)}: {text}")
+
+
+def _by(agent: str | None) -> str:
+    return f" by {safe_line(agent)}" if agent else ""
 
 
 def _head(line: Line, output: Output) -> str:

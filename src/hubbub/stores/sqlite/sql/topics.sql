@@ -23,6 +23,19 @@ SELECT topic, tag FROM topics WHERE name_key = :name_key AND state = 'open';
 -- The names that one may have meant, the last active first.
 SELECT name FROM topics WHERE state IN ('open', 'closed') ORDER BY last_at DESC LIMIT 200;
 
+-- name: deleted_topic_named
+-- The newest deleted topic of a name, among the last that were deleted, when that was, and by whom if the
+-- recent ledger tells. Read only on the way to an error, and bounded: neither is indexed by name or topic.
+SELECT name,
+       (SELECT actor FROM events
+        WHERE seq > (SELECT max(seq) FROM events) - 20000
+          AND events.topic = gone.topic AND event = 'topic_deleted'
+        ORDER BY seq DESC LIMIT 1),
+       last_at
+FROM (SELECT topic, name, name_key, last_at FROM topics WHERE state = 'deleted'
+      ORDER BY last_at DESC, topic DESC LIMIT 1000) AS gone
+WHERE name_key = :name_key LIMIT 1;
+
 -- name: add_topic
 -- A new topic.
 INSERT INTO topics (tag, name, name_key, state, metadata, created_by, created_at, last_at, source)
