@@ -11,11 +11,35 @@ import sys
 from typing import Any
 
 from hubbub import errors
+from hubbub.bus import agents, checking, mail
 from hubbub.faces.cli import catalogue, failures
 from hubbub.faces.cli.arguments import build_parser
+from hubbub.faces.mcp import mail_tools
 from hubbub.faces.mcp.resources import RESOURCES, TEMPLATES
 from hubbub.faces.mcp.tools import Tool
 from hubbub.faces.mcp.toolsets import ALL_TOOLS, TOOLSETS
+from hubbub.model import MESSAGE_BYTES_CEILING
+
+_YEAR = mail.WEEK_SECONDS * 52
+_ENFORCED: dict[str, str] = {
+    "acknowledge.ids": "up to 1,000",
+    "acknowledge.release": "up to 1,000",
+    "acknowledge.delay_seconds": f"from 0 to {mail.WEEK_SECONDS:,}",
+    "list_topics.match": "characters up to 128",
+    "read_thread.limit": f"from 1 to {mail.LIMIT_MAX:,} (20)",
+    "receive_messages.limit": f"maximum {mail.LIMIT_MAX:,}",
+    "receive_messages.wait_seconds": "minimum 0",
+    "register_agent.description": f"characters up to {checking.DESCRIPTION_MAX:,}",
+    "register_agent.inbox_limit": f"from 1 to {agents.INBOX_LIMIT_MAX:,}",
+    "send_message.body": f"not empty; up to {MESSAGE_BYTES_CEILING >> 20} MiB with subject and metadata, "
+    "and what the recipient takes (1 MiB)",
+    "send_message.subject": f"characters up to {checking.SUBJECT_MAX}",
+    "send_message.thread": f"characters up to {checking.THREAD_MAX}",
+    "send_message.to": f"up to {checking.RECIPIENTS_MAX:,}",
+    "send_message.ttl_seconds": f"from 0.001 to {_YEAR:,}",
+    "send_message.wait_for_room_seconds": f"from 0 to {mail_tools.WAIT_MAX:g}",
+}
+"""Bounds that hold although no schema tells them: a model pays for each word of a schema."""
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference")
 _GLOBAL = (("--bus",), ("--as",), ("--json",), ("--no-color",))
@@ -58,7 +82,12 @@ TOOLS_INTRODUCTION = """
 - A topic is named by its name, with or without `#`, or its id. `read_thread` takes a topic as `#NAME` or
   by its id, and a message's id for the thread of replies that it is in. A topic is read from its start,
   from `after`, back from `before`, or with `newest` from its end.
-- An answer that brings nothing says in which of the ten topics that were active last something is unread.
+- An answer that brings nothing says in which of the ten topics that were active last something is unread,
+  closed ones included. `list_topics` without a `state` lists the open ones, and as `closed_unread` those
+  closed ones in which you have something to read.
+- A wait longer than 45 s is cut to that, and the answer says so.
+- Names that Agent Bus MCP has for fields and arguments are taken (`content_markdown`, `message_type`,
+  `client_message_id`, `max_items`); its tools that have another name here are refused with that name.
 - `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
 - The tools of work take a step by its id or as `PROJECT/NUMBER`. Tokens of claims are kept by the server:
   `start_step`, `heartbeat`, `complete_step`, `fail_step` and `release_step` are about the step that they
@@ -122,12 +151,27 @@ def _tool(tool: Tool) -> list[str]:
     if tool.parameters or tool.unlisted:
         lines += ["| argument | type | |", "|---|---|---|"]
     for name, schema in {**tool.parameters, **dict(tool.unlisted)}.items():
-        lines.append(_field(name, schema, name in tool.required, name in tool.parameters))
+        field = _field(name, schema, name in tool.required, name in tool.parameters)
+        lines.append(_with(field, _enforced(tool.name, name)))
         for inner, inner_schema in schema.get("items", {}).get("properties", {}).items():
             lines.append(
                 _field(f"{name}[].{inner}", inner_schema, inner in schema["items"].get("required", ()))
             )
     return [*lines, ""]
+
+
+def _enforced(tool: str, argument: str) -> str:
+    if argument == "idempotency_key":
+        return f"characters up to {checking.KEY_MAX}"
+    return _ENFORCED.get(f"{tool}.{argument}", "")
+
+
+def _with(row: str, bound: str) -> str:
+    """A row of a table with one more note in its last cell."""
+    if not bound:
+        return row
+    before = row.removesuffix("|").rstrip()
+    return f"{before} {bound} |" if before.endswith("|") else f"{before}; {bound} |"
 
 
 def _field(name: str, schema: dict[str, Any], required: bool, listed: bool = True) -> str:
@@ -141,6 +185,8 @@ def _field(name: str, schema: dict[str, Any], required: bool, listed: bool = Tru
         "maxItems": "up to",
     }
     notes += [f"{words} {int(schema[limit]):,}" for limit, words in limits.items() if limit in schema]
+    if schema["type"] == "string" and schema.get("minLength"):
+        notes.append("not empty")
     needed = " (required)" if required else ""
     return f"| `{name}`{needed} | {schema['type']} | {'; '.join(note for note in notes if note)} |"
 
