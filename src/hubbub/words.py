@@ -294,14 +294,14 @@ def _term(piece: re.Match[str], notes: dict[str, None]) -> Term | None:
 
 
 def _sought(atoms: list[str]) -> list[str]:
-    """Without the ``v0`` of a version that goes on: ``v0.5.1`` finds what ``0.5.1`` does."""
-    if len(atoms) < 3 or not any(atom[0] == "v" for atom in atoms):
+    """Without the ``v0`` of a version that goes on, at the beginning: ``v0.5.1`` finds what ``0.5.1`` does.
+
+    Elsewhere it stands between two words that the index has on either side of it.
+    """
+    if len(atoms) < 3 or not atoms[0].startswith("v"):
         return atoms
-    return [
-        atom
-        for atom, after, next_one in zip(atoms, [*atoms[1:], ""], [*atoms[2:], "", ""], strict=True)
-        if not (atom == "v" + after and after.isdigit() and next_one[:1].isdigit())
-    ]
+    first, after, next_one = atoms[:3]
+    return atoms[1:] if first == "v" + after and after.isdigit() and next_one[:1].isdigit() else atoms
 
 
 def _reason(text: str, excluded: list[Term]) -> str:

@@ -241,3 +241,9 @@ def test_an_aligned_text_leads_back_to_the_text(text: str) -> None:
 def test_whether_a_text_holds_a_term(text: str, query: str, held: bool) -> None:
     (group,) = parse(query).query.groups
     assert holds(text, group) is held
+
+
+def test_a_version_within_a_phrase_is_looked_for_as_the_index_has_it() -> None:
+    for text in ("0\x08V¼", "from v0.5.1 on"):
+        (group,) = parse(f'"{text}"').query.groups
+        assert list(group[0].words) == cut(text)
