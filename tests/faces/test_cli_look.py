@@ -243,7 +243,12 @@ def test_registering_and_changing_an_agent(cli: Cli) -> None:
     assert changed["agent"]["description"] == "Tests"
     detail = cli.run("status", "carol", "--json").json["agent"]
     assert (detail["inbox_limit"], detail["max_message_bytes"]) == (5, 100)
-    assert cli.run("register", "carol").out == "carol is up to date (consumer).\n"
+    assert cli.run("register", "carol").out == (
+        "carol was registered before (consumer): nothing was changed.\n"
+    )
+    assert cli.run("register", "carol", "--max-message-bytes", "1", "--role", "both").out == (
+        "carol was registered before (both): role is now both, max message bytes is now 1.\n"
+    )
 
 
 def test_unregistering_keeps_the_mail(cli: Cli) -> None:

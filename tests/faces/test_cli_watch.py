@@ -133,7 +133,7 @@ def test_a_close_is_told_and_ends_it_when_it_was_the_last(cli: Cli) -> None:
     post(cli, "design", "still here")
     assert watching.line().endswith("  #design 1  alice: still here")
     cli.run("topic", "delete", "design", "--yes", agent="alice")
-    assert watching.rest() == ["#design was deleted."]
+    assert watching.rest() == ["#design was deleted by alice"]
 
 
 def test_what_was_posted_just_before_the_end_is_shown(cli: Cli) -> None:

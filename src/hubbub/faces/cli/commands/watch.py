@@ -240,7 +240,7 @@ class Watch:
             answer: dict[str, Any] = {"event": "deleted", "topic": name, "topic_id": id_}
             self._output.answer(answer | ({"by": by} if by else {}))
         else:
-            self._output.line(f"#{safe_line(name)} was deleted{_by(by)}.")
+            self._output.line(f"#{safe_line(name)} was deleted{_by(by)}")
 
     def _tell(self, topic: Topic, event: str, *, before: str | None = None, by: str | None = None) -> None:
         """Tell that something became of a topic itself."""
@@ -256,7 +256,7 @@ class Watch:
             "renamed": f"called #{safe_line(before or '')} before; renamed{_by(by)}",
             "imported": f"imported{_by(by)}: {plural(topic.last_seq, 'message')}",
         }
-        self._output.line(f"{name_of(topic)} was {told.get(event, event + _by(by)).rstrip('.')}.")
+        self._output.line(f"{name_of(topic)} was {told.get(event, event + _by(by))}")
 
     def _show(self, line: Line) -> None:
         if self._output.json:
