@@ -79,8 +79,9 @@ TOOLS_INTRODUCTION = """
 - `--tools` picks toolsets, with commas between; without it all are offered. The order is fixed.
 - `outbox` of `sync` takes a list of messages; one object, a plain text, and either written as JSON text
   are taken for what they can only mean.
-- A topic is named by its name, with or without `#`, or its id. `read_thread` takes a topic as `#NAME` or
-  by its id, and a message's id for the thread of replies that it is in. A topic is read from its start,
+- A topic is named by its name, with or without `#`, or its id. `read_thread` takes a topic as `#NAME`,
+  by its id, or by its bare name where no thread of the mail has it, and a message's id
+  for the thread of replies that it is in. A topic is read from its start,
   from `after`, back from `before`, or with `newest` from its end.
 - An answer that brings nothing says in which of the ten topics that were active last something is unread,
   closed ones included. `list_topics` without a `state` lists the open ones, and as `closed_unread` those

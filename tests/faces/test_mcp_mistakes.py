@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hubbub.faces.mcp.mail_tools import patience, within
 from tests.faces.mcp_support import RawServer, bus_at
 from tests.faces.test_mcp_topics_bad import refusal
 
@@ -134,3 +135,16 @@ def test_one_whose_name_was_taken_over_is_told_by_list_agents(server: RawServer,
         other.use("register_agent", name="alice", take_over=True)
         assert refusal(server, "list_agents", {})["code"] == "SESSION_SUPERSEDED"
         assert other.use("list_agents")["you"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits", "told"),
+    [
+        ({}, 0, ""),
+        ({"wait_seconds": 20}, 20, " within 20 s"),
+        ({"wait_seconds": 60}, 45, " within 45 s, the longest wait of one call"),
+    ],
+)
+def test_a_wait_that_is_cut_says_so(asked: dict[str, Any], waits: float, told: str) -> None:
+    assert patience(asked) == waits
+    assert within(asked) == told

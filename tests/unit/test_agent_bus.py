@@ -156,6 +156,9 @@ def test_wanted_topics_by_name_or_id(bus: Bus, source: AgentBusFile) -> None:
     with pytest.raises(TopicNotFound) as refused:
         import_agent_bus(bus, ADA, str(source.path), topics=["othr"])
     assert "other" in refused.value.hint
+    with pytest.raises(TopicNotFound) as refused:
+        import_agent_bus(bus, ADA, str(source.path), topics=["zzz"])
+    assert refused.value.hint == "It has: other, plan, review."
     assert topic_names(bus) == {"all", "plan", "plan-2", "review"}
 
 
