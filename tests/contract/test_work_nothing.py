@@ -216,6 +216,20 @@ def test_paused(world: World, state: str) -> None:
     assert nothing(world, ada, step=f"p/{2 if state == 'paused' else 3}").reason == "paused"
 
 
+def test_an_aborted_project_is_not_done(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", scope="ui"))
+    did(world, ada, "p/1")
+    made(world, ada, name="empty")
+    for project in ("p", "empty"):
+        world.work.update_project(ada, project, {"state": "aborted"})
+    for wanted in ({"project": "p"}, {"project": "p", "scope": "ui"}, {"project": "empty"}):
+        found = nothing(world, ada, **wanted)
+        assert (found.reason, found.blocked_by, found.retry_at) == ("paused", (), None)
+        assert found.says == f"The project {wanted['project']} is aborted."
+    assert nothing(world, ada, project="p").counts == Counts(completed=1, cancelled=1)
+
+
 def test_all_that_is_left_is_paused(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, draft("a", scope="ui"), name="p")

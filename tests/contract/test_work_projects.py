@@ -76,7 +76,7 @@ def test_an_aborted_project_cancels_what_is_not_over(world: World) -> None:
     for token in tokens:
         with pytest.raises(ClaimLost, match="cancelled"):
             world.work.complete(ada, token)
-    assert nothing(world, ada, project="p").reason == "all_done"
+    assert nothing(world, ada, project="p").reason == "paused"
     # It does not complete by itself.
     assert world.work.project("p").state == "aborted"
 

@@ -191,6 +191,8 @@ class Model:
         """Why nothing of a project can be claimed."""
         live, open_ = plan.count(*LIVE), plan.count("not_started")
         given_up = plan.count("failed", "parked")
+        if plan.state == "aborted":
+            return "paused"
         if not plan.tasks:
             return "no_steps"
         if plan.state != "active" and live + open_ + given_up:

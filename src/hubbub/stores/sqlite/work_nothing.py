@@ -82,9 +82,11 @@ def why_nothing(db: apsw.Connection, asked: Asked, agent: str, now: int) -> Noth
 
 
 def _stopped(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> Nothing | None:
-    """There is something to do, but its project is not active."""
+    """There is something to do, but its project is not active; or the project was aborted."""
     if asked.project is not None:
         state = project_row(db, asked.project)[3]
+        if state == "aborted":  # nothing is left, as an abort cancels it, but it isn't done
+            return Nothing("paused", f"The project {project_row(db, asked.project)[2]} is aborted.", counts)
         left = counts.total - counts.completed - counts.merged - counts.cancelled
         return (
             None
