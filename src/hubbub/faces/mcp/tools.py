@@ -179,7 +179,7 @@ def check_fields(
 def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
     kind = schema["type"]
     if isinstance(value, str) and kind != "string":
-        value = _read(value, schema)
+        value = _read(name, value, schema)
     elif isinstance(value, dict) and _of_objects(schema):
         value = [value]
     elif kind == "string" and name in _NUMBERS_TOO and isinstance(value, int) and not isinstance(value, bool):
@@ -205,10 +205,10 @@ def _typed(name: str, schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def _read(value: str, schema: dict[str, Any]) -> Any:
+def _read(name: str, value: str, schema: dict[str, Any]) -> Any:
     """What a text stands for where the schema wants something else."""
     if _of_objects(schema):
-        return _read_objects(value)
+        return _read_objects(name, value)
     kind = schema["type"]
     if kind == "array" and not value.lstrip().startswith("["):
         return [part for part in value.replace(",", " ").split() if part]
@@ -222,13 +222,21 @@ def _of_objects(schema: dict[str, Any]) -> bool:
     return bool(schema["type"] == "array" and schema["items"]["type"] == "object")
 
 
-def _read_objects(value: str) -> list[Any]:
-    """A list of objects in JSON, or one object; any other text is one item by itself."""
+def _read_objects(name: str, value: str) -> list[Any]:
+    """A list of objects in JSON, or one object; any other text is one item by itself.
+
+    Raises:
+        InvalidArgument: it begins as JSON and isn't. Only messages begin with a bracket and mean themselves.
+    """
     if not value.strip():
         return []
     try:
         read = json.loads(value)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if name != "outbox" and value.lstrip()[0] in "[{":
+            raise InvalidArgument(
+                f"{name} is not valid JSON: {error}.", hint=f"Give {name} as a list, not as a text."
+            ) from None
         read = value
     if isinstance(read, list):
         return read
