@@ -14,10 +14,14 @@ from typing import NamedTuple, TypeAlias
 
 from hubbub.errors import InvalidArgument
 
-GLOB_MAX = 1000
-"""How long a glob is at most, in characters."""
+GLOB_MAX = 200
+"""How long a glob is at most, in characters: two are compared within the turn to write, in a time that
+grows with the product of their lengths."""
 
-CHOICES_MAX = 64
+STARS_MAX = 4
+"""How many ``*`` one part of a path holds at most."""
+
+CHOICES_MAX = 16
 """How many globs the braces of one may stand for."""
 
 _EXAMPLE = "Use a path like src/app.py, src/*.py, src/** or docs/{a,b}.md, relative to the repository."
@@ -151,6 +155,10 @@ def _part(part: str, glob: str) -> _Part:
         else:
             tokens.append(letter)
         place += 1
+    if tokens.count(_STAR) > STARS_MAX:
+        raise InvalidArgument(
+            f"{ascii(glob)[:80]} has more than {STARS_MAX} stars in one part.", hint=_EXAMPLE
+        )
     return tuple(tokens)
 
 
@@ -204,6 +212,10 @@ def _meet(one: tuple[_Part, ...], other: tuple[_Part, ...]) -> bool:
 
 def _parts_meet(one: tuple[_Token, ...], other: tuple[_Token, ...]) -> bool:
     """The same for the characters of one part."""
+    if one and other and not (one[0] is _STAR or other[0] is _STAR or _letters_meet(one[0], other[0])):
+        return False
+    if one and other and not (one[-1] is _STAR or other[-1] is _STAR or _letters_meet(one[-1], other[-1])):
+        return False
     seen = {(0, 0)}
     left = [(0, 0)]
     while left:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 RANKED_MAX = 2000
-"""How many matches are ranked, of mail and topics together: of more, the newest. Ranking all of a common word's would take seconds."""
+"""How many matches are ranked, of mail and topics together: of more, the newest. Ranking all
+of a common word's would take seconds."""
 
 SEARCH_MAX = 100
 """How many hits one search gives at most."""

@@ -17,7 +17,7 @@ from hubbub.errors_work import (
     StepOver,
 )
 from hubbub.model import Actor
-from hubbub.model_work import CLAIM_MS, Need
+from hubbub.model_work import CLAIM_MS, Need, ProjectDraft, StepDraft
 from tests.contract.working import claimed, did, draft, failed, nums, planned, ready, statuses, step_of
 from tests.contract.world import World
 
@@ -338,3 +338,19 @@ def test_an_unknown_step_can_not_be_changed(world: World) -> None:
             change()
     with pytest.raises(InvalidArgument):
         world.work.add_steps(ada, "p", (draft("x", 2),))
+
+
+def test_a_part_that_needs_more_than_the_whole_did_needs_that_as_well(world: World) -> None:
+    ada = world.agent("ada")
+    world.work.create_project(
+        ada,
+        ProjectDraft(
+            "p",
+            steps=(StepDraft("1"), StepDraft("2"), StepDraft("3", needs=(Need(1), Need(2))), StepDraft("4")),
+        ),
+    )
+    first, second = world.work.split_step(
+        ada, "p/3", (StepDraft("a", num=10, needs=(Need(4),)), StepDraft("b", num=11, needs=(Need(10),)))
+    )
+    assert [need.num for need in first.needs] == [1, 2, 4]
+    assert [need.num for need in second.needs] == [10]

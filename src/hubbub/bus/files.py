@@ -11,7 +11,7 @@ from hubbub.model_work import Conflict, Reservation
 from hubbub.names import check_name
 from hubbub.stores.contract import Store
 
-GLOBS_MAX = 100
+GLOBS_MAX = 32
 RESERVATION_SECONDS = 3600.0
 WEEK_SECONDS = 7 * 86_400
 

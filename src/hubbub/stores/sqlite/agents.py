@@ -106,8 +106,8 @@ class SqliteAgents:
 
     def beat(self, session: str) -> Session:
         """Keep a session alive."""
-        now = self._core.clock.now()
         with self._core.write() as tx:
+            now = self._core.clock.now()  # a lease that ran out while the turn was awaited stays lost
             row = one(tx.db, _SQL["session_row"], {"id": session})
             if row is None or row[2] == "ended":
                 raise SessionEnded("This session was ended.")

@@ -170,8 +170,7 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
             Need(num, until, fails)
             for num, until, fails, _ in tx.db.execute(SQL["needs_rows"], {"step": row[0]})
         )
-        # A part that needs another part follows that; the others begin where the whole began.
-        whole = tuple(part._replace(needs=part.needs or needs) for part in parts)
+        whole = tuple(part._replace(needs=_with_whole(part, parts, needs)) for part in parts)
         added = plans.add_all(tx, actor, row[2], whole, now)
         nums = [step_row(tx.db, step)[4] for step in added]
         for dependent, _, until, fails, _ in list(tx.db.execute(PLANS["dependents_of"], {"step": row[0]})):
@@ -180,6 +179,15 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
             plans.set_needs(tx, step_row(tx.db, dependent), following, (), now)
         _cancel(tx, actor, row[0], row[13], now, f"split into {', '.join(map(str, nums))}", None)
         return tuple(step_of(tx.db, step_row(tx.db, step)) for step in added)
+
+
+def _with_whole(part: StepDraft, parts: tuple[StepDraft, ...], whole: tuple[Need, ...]) -> tuple[Need, ...]:
+    """What a part needs: one that needs another part follows that, the others begin where the whole did."""
+    others = {each.num for each in parts if each.num is not None}
+    if any(need.num in others for need in part.needs):
+        return part.needs
+    own = {need.num for need in part.needs}
+    return (*part.needs, *(need for need in whole if need.num not in own))
 
 
 def cancel(core: Core, actor: Actor, name: str, reason: str) -> Step:

@@ -158,7 +158,7 @@ def claim_of(db: apsw.Connection, token: str) -> Claim:
     step = step_row(db, row[1])
     attempts = [
         attempt_of(each)
-        for each in db.execute(SQL["attempt_rows"], {"step": row[1], "limit": row[2] + EARLIER_MAX})
+        for each in db.execute(SQL["attempt_rows"], {"step": row[1], "limit": EARLIER_MAX + 1})
     ]
     own = next(each for each in attempts if each.number == row[2])
     earlier = tuple(each for each in attempts if each.number < row[2])[:EARLIER_MAX]

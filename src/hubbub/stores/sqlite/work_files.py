@@ -27,8 +27,8 @@ def reserve(
     core: Core, actor: Actor, globs: tuple[str, ...], ttl_ms: int, reason: str, key: str | None
 ) -> Reservation:
     """See :meth:`hubbub.stores.contract_work.WorkStore.reserve`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()  # the turn may have been long in coming
         admit_to_stay(tx, actor, now)
         ends.expire(tx, now)
 
@@ -80,8 +80,8 @@ def _own(tx: Write, actor: Actor, id_: str, now: int) -> Row:
 
 def renew(core: Core, actor: Actor, id_: str, ttl_ms: int) -> Reservation:
     """See :meth:`hubbub.stores.contract_work.WorkStore.renew_reservation`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()  # the turn may have been long in coming
         admit(tx, actor, now)
         row = _own(tx, actor, id_, now)
         tx.db.execute(FILES["renew_reservation"], {"reservation": row[0], "until": now + ttl_ms})
@@ -92,8 +92,8 @@ def renew(core: Core, actor: Actor, id_: str, ttl_ms: int) -> Reservation:
 
 def release(core: Core, actor: Actor, id_: str) -> Reservation:
     """See :meth:`hubbub.stores.contract_work.WorkStore.release_reservation`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()  # the turn may have been long in coming
         admit(tx, actor, now)
         row = _own(tx, actor, id_, now)
         _end(tx, actor, row[0], now)
@@ -163,8 +163,8 @@ def _reservation(row: Row) -> Reservation:
 
 def limit(core: Core, actor: Actor, resource: str, count: int) -> None:
     """See :meth:`hubbub.stores.contract_work.WorkStore.limit_resource`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()  # the turn may have been long in coming
         admit(tx, actor, now)
         tx.db.execute(FILES["set_limit"], {"resource": resource, "count": count})
         detail = {"resource": resource, "count": count}

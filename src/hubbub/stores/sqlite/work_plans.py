@@ -25,8 +25,8 @@ def create_project(
     core: Core, actor: Actor, draft: ProjectDraft, key: str | None
 ) -> tuple[Project, tuple[Step, ...]]:
     """See :meth:`hubbub.stores.contract_work.WorkStore.create_project`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit_to_stay(tx, actor, now)
 
         def act() -> dict[str, Any]:
@@ -93,8 +93,8 @@ def add_steps(
     core: Core, actor: Actor, project: str, steps: tuple[StepDraft, ...], key: str | None
 ) -> tuple[Step, ...]:
     """See :meth:`hubbub.stores.contract_work.WorkStore.add_steps`."""
-    now = core.clock.now()
     with core.write() as tx:
+        now = core.clock.now()
         admit_to_stay(tx, actor, now)
         row = find_project(tx.db, project)
 

@@ -91,7 +91,8 @@ WHERE project = :project AND status IN ('not_started', 'claimed', 'in_progress',
 
 -- name: cancelled_by_abort
 -- What comes back when it is active again.
-SELECT step FROM steps WHERE project = :project AND status = 'cancelled' AND cancelled_for = -1;
+SELECT step FROM steps INDEXED BY steps_cancelled_for
+WHERE cancelled_for = -1 AND cancelled_for IS NOT NULL AND project = :project AND status = 'cancelled';
 
 -- name: counts_by_scope
 -- The counts of each scope.

@@ -279,7 +279,8 @@ WHERE e.needed = :step AND e.on_failure = 'cancel' AND e.met = 0 AND s.status = 
 
 -- name: cancelled_for
 -- Steps that were cancelled for the sake of another one.
-SELECT step FROM steps WHERE cancelled_for = :step AND status = 'cancelled' AND project = :project;
+SELECT step FROM steps INDEXED BY steps_cancelled_for
+WHERE cancelled_for = :step AND cancelled_for IS NOT NULL AND status = 'cancelled' AND project = :project;
 
 -- name: set_state
 -- A project's state.

@@ -71,6 +71,7 @@ CREATE INDEX steps_ready_of_scope ON steps (project, scope, rank, num)
     WHERE status = 'not_started' AND waiting = 0;
 -- Why there is nothing of a scope to claim must not cost a look at all steps.
 CREATE INDEX steps_of_scope ON steps (scope, project, status, waiting) WHERE scope <> '';
+CREATE INDEX steps_cancelled_for ON steps (cancelled_for, project) WHERE cancelled_for IS NOT NULL;
 CREATE INDEX steps_in_hand ON steps (project, num) WHERE status IN ('claimed', 'in_progress');
 CREATE INDEX steps_stuck ON steps (project, num) WHERE status IN ('failed', 'parked', 'cancelled');
 
