@@ -333,6 +333,13 @@ def test_a_claim_that_another_process_of_the_agent_took_is_found(desk: Desk, bob
         # It was not told of the loss yet; unless the look that a server takes when it starts came so late
         # that it found the newer claim.
         assert result["structuredContent"]["error"]["code"] == "CLAIM_LOST"
+        # A call that is repeated does not mean that claim.
+        for named in ({"step_id": step}, {}, {"step_id": "p/1"}):
+            code, text = refusal(bob, "complete_step", **named)
+            assert (code, "Another process of bob claimed it anew at" in text) == ("CLAIM_LOST", True)
+            assert "claim_step(mine=true)" in text
+        assert desk.step(step)[0].status == "claimed"
+        assert bob.use("claim_step", mine=True)["claims"][0]["step_id"] == step
         bob.use("complete_step", step_id=step)
     _, attempts = desk.step(step)
     assert [attempt.state for attempt in attempts] == ["completed", "lost"]

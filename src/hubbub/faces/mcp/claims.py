@@ -29,8 +29,8 @@ def with_claim(caller: Caller, given: dict[str, Any], act: Callable[[str], T]) -
     try:
         return act(token)
     except ClaimLost:
-        # Told once: the next call that names the step means a newer claim, if there is one.
-        caller.member.claims.forget(token)
+        # The next call that names the step means a newer claim of this process, if there is one.
+        caller.member.claims.told(token)
         raise
 
 
@@ -64,6 +64,8 @@ def _of_step(caller: Caller, name: str) -> str:
         for claim in _adopted(caller):
             if claim.step.id == step.id:
                 return claim.token
+        if attempts[0].state == "live":
+            raise _others(step, attempts[0])
     raise _not_held(step, attempts, caller.member.seat.agent.name)
 
 
@@ -73,6 +75,8 @@ def _only(caller: Caller) -> str:
     if lost is not None:
         return lost  # the store says when and to whom
     if not held:
+        for claim in caller.bus.work.mine(caller.member.seat.actor):
+            raise _others(claim.step, claim.attempt)
         last = caller.member.claims.last_ended()
         over = f" The last one, on {last}, is over." if last else ""
         raise ClaimNotFound(f"You have no claim.{over}", hint="Take a step first: claim_step()")
@@ -82,16 +86,33 @@ def _only(caller: Caller) -> str:
     return held[0].token
 
 
-def adopt(bus: Bus, member: Member) -> tuple[Claim, ...]:
-    """The live claims of a member, also those of its earlier session: its own session renews them now."""
+def adopt(bus: Bus, member: Member, *, all_: bool = False) -> tuple[Claim, ...]:
+    """The live claims of a member, also those of its earlier session: its own session renews them now.
+
+    Without ``all_`` others' claims on steps that the member was told it lost are left out: who repeats a call
+    that was refused does not mean those.
+    """
+    kept = member.claims
     claims = bus.work.mine(member.seat.actor)
-    for claim in claims:
-        member.claims.keep(claim.token, claim.step.id)
-    return claims
+    own = tuple(claim for claim in claims if all_ or not kept.is_others(claim.token, claim.step.id))
+    for claim in own:
+        kept.keep(claim.token, claim.step.id)
+    return own
 
 
 def _adopted(caller: Caller) -> tuple[Claim, ...]:
     return adopt(caller.bus, caller.member)
+
+
+def _others(step: Step, attempt: Attempt) -> HubbubError:
+    """The member lost the step, and another process of the agent claimed it anew."""
+    return ClaimLost(
+        f"You lost step {step.num} ({step.id}). Another process of {attempt.agent} claimed it anew at "
+        f"{to_iso(attempt.claimed_at)} (attempt {attempt.number}).",
+        hint="Stop working on this step and do not push. If that claim is yours: claim_step(mine=true), "
+        "then call again.",
+        attempt=attempt.number,
+    )
 
 
 def _not_held(step: Step, attempts: tuple[Attempt, ...], agent: str) -> HubbubError:

@@ -17,12 +17,15 @@ class KeptClaims:
         """The step of each token."""
         self._open: set[str] = set()
         """Claims that no call of this session has ended."""
+        self._told: set[str] = set()
+        """Steps whose loss the member was told, and that it claimed or looked at no more."""
         self._lock = threading.Lock()
 
     def keep(self, token: str, step: str) -> None:
         """The member has this claim on the step of that id. One that was ended stays so: who looked at the
         claims may have done so before."""
         with self._lock:
+            self._told.discard(step)
             if token not in self._steps:
                 self._steps[token] = step
                 self._open.add(token)
@@ -35,8 +38,21 @@ class KeptClaims:
         with self._lock:
             self._open.discard(token)
 
+    def told(self, token: str) -> None:
+        """The claim was lost, and the member was told so: forget it."""
+        with self._lock:
+            step = self._steps.get(token)
+            if step is not None:
+                self._told.add(step)
+        self.forget(token)
+
+    def is_others(self, token: str, step: str) -> bool:
+        """A claim that this process did not make, on a step that the member was told it lost."""
+        with self._lock:
+            return step in self._told and token not in self._steps
+
     def forget(self, token: str) -> None:
-        """The claim was lost, which the member was told, or it never had it."""
+        """The claim was lost, or the member never had it."""
         with self._lock:
             self._steps.pop(token, None)
             self._open.discard(token)

@@ -32,7 +32,7 @@ def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
         return _claiming(caller, given)
     if len(given) > 1:
         raise InvalidArgument("mine=true shows what you have: give it alone.")
-    claims = adopt(caller.bus, caller.member)
+    claims = adopt(caller.bus, caller.member, all_=True)
     if not claims:
         return Answer("You have no claim. claim_step() takes a step.", {"claims": []})
     share = BODY_SHARE // min(len(claims), MINE_SHOWN)
