@@ -136,47 +136,6 @@ def test_a_claim_that_was_not_renewed_is_lost(cli: Cli) -> None:
     assert step(cli, "parser/1")["agent"] == "alice"
 
 
-@pytest.mark.parametrize("words", [[], ["--step", "parser/1"], ["--step", "1"]], ids=str)
-@pytest.mark.parametrize("how", ["lost", "cancelled"])
-def test_who_is_late_does_not_act_on_a_claim_of_its_successor(cli: Cli, how: str, words: list[str]) -> None:
-    plan(cli, "A")
-    if how == "lost":
-        took_before(cli, 1000, "parser/1", agent="bob")
-    else:
-        take(cli, agent="bob")
-        assert cli.run("step", "cancel", "parser/1", agent="alice").status == 0
-        assert cli.run("step", "retry", "parser/1", agent="alice").status == 0
-    successors = take(cli, agent="bob")
-    for verb in ("beat", "start", "done"):
-        late = cli.run("step", verb, *words, agent="bob")
-        assert (late.status, late.code) == (5, "CLAIM_LOST")
-        ended = "ran out at " if how == "lost" else "was cancelled at "
-        assert f"bob's claim on parser/1 A (attempt 1) {ended}" in late.err
-        assert "bob claimed it anew at " in late.err
-        assert "name its token: hubbub step mine" in late.err
-    assert step(cli, "parser/1")["status"] == "claimed"
-    token = successors["claim_token"]
-    assert token in cli.run("step", "mine", agent="bob").out
-    assert cli.run("step", "start", agent="bob", env={"HUBBUB_CLAIM": token}).status == 0
-    assert cli.run("step", "done", "--token", token, agent="bob").status == 0
-
-
-def test_commands_beside_the_session_that_claimed_anew_go_on(cli: Cli) -> None:
-    plan(cli, "A")
-    took_before(cli, 1000, "parser/1", agent="bob")
-    holding = cli.hold("bob")
-    try:
-        take(cli, agent="bob")
-        assert cli.run("step", "start", agent="bob").status == 0
-    finally:
-        holding.kill()
-        holding.communicate()
-    with cli.bus() as bus:
-        bus.agents.release("bob")
-    assert cli.run("step", "done", agent="bob").code == "CLAIM_LOST"
-    assert step(cli, "parser/1")["status"] == "in_progress"
-
-
 def test_recovering(cli: Cli) -> None:
     plan(cli, "A", "B")
     took_before(cli, 1000, "parser/1", agent="bob")

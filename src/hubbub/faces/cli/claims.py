@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hubbub.faces.cli.context import Context
     from hubbub.model import Actor
-    from hubbub.model_work import Attempt, Claim, Step
+    from hubbub.model_work import Claim, Step
 
 LISTED = 10
 PAGE = 1000
@@ -26,7 +26,7 @@ def token(context: Context, actor: Actor) -> str:
     """The token that ``--token`` or ``--step`` names, else HUBBUB_CLAIM, else the agent's only live claim's.
 
     Raises:
-        ClaimLost: it held the step that ``--step`` names, and lost it; or lost it before it was claimed anew.
+        ClaimLost: it held the step that ``--step`` names, and lost it.
         NoClaim: it holds none, or not that step.
         UsageError: it holds several.
     """
@@ -43,7 +43,6 @@ def token(context: Context, actor: Actor) -> str:
     if given.step is not None:
         held = _of_step(context, held)
     if len(held) == 1:
-        _refuse_successors(context, held[0])
         return held[0].token
     if not held:
         if given.step is not None:
@@ -78,40 +77,18 @@ def _refuse_lost(context: Context, actor: Actor) -> None:
         return  # a number alone names a step that is held, and none is
     step, attempts = context.bus.work.step(name)
     own = next((attempt for attempt in attempts if attempt.agent == actor.agent), None)
-    if own is None or own.state not in ("lost", "cancelled"):
+    if own is None or own.state not in ("lost", "cancelled") or own.ended_at is None:
         return
+    how = (
+        f"ran out at {to_iso(own.lease_until)}"
+        if own.state == "lost"
+        else f"was cancelled at {to_iso(own.ended_at)}"
+    )
     so = f" {step.agent} has it now." if step.status in LIVE else f" It is {step.status}."
     raise ClaimLost(
-        f"{actor.agent}'s claim on {safe_line(name, 100)} (attempt {own.number}) {_how(own)}.{so}",
+        f"{actor.agent}'s claim on {safe_line(name, 100)} (attempt {own.number}) {how}.{so}",
         attempt=own.number,
     )
-
-
-def _refuse_successors(context: Context, live: Claim) -> None:
-    """Refuse to take it for granted that a claim is that of who asks, if the agent lost the step before: a
-    process that is late has the name of its successor, and would end the successor's work. What a session
-    has is that of one process: it, and the commands beside it, go on."""
-    own = next((attempt for attempt in live.earlier if attempt.agent == live.attempt.agent), None)
-    if own is None or own.state not in ("lost", "cancelled"):
-        return
-    if live.attempt.session is not None:
-        session = context.bus.agents.get(own.agent).session
-        if session is not None and session.id == live.attempt.session:
-            return
-    raise ClaimLost(
-        f"{own.agent}'s claim on {_named(live)} (attempt {own.number}) {_how(own)}. {own.agent} claimed it "
-        f"anew at {to_iso(live.attempt.claimed_at)} (attempt {live.attempt.number}).",
-        hint="If you lost it, stop working on this step and do not push. If you are the one that claimed it "
-        "anew, name its token: hubbub step mine",
-        attempt=own.number,
-    )
-
-
-def _how(own: Attempt) -> str:
-    """How an attempt ended that was lost or cancelled."""
-    if own.state == "lost" or own.ended_at is None:
-        return f"ran out at {to_iso(own.lease_until)}"
-    return f"was cancelled at {to_iso(own.ended_at)}"
 
 
 def held(context: Context) -> dict[str, list[Step]]:
