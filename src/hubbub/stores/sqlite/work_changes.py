@@ -170,7 +170,8 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
             Need(num, until, fails)
             for num, until, fails, _ in tx.db.execute(SQL["needs_rows"], {"step": row[0]})
         )
-        whole = tuple(part._replace(needs=_with_whole(part, parts, needs)) for part in parts)
+        numbered = set(plans.numbers_of(tx, row[2], parts))
+        whole = tuple(part._replace(needs=_with_whole(part, numbered, needs)) for part in parts)
         added = plans.add_all(tx, actor, row[2], whole, now)
         nums = [step_row(tx.db, step)[4] for step in added]
         for dependent, _, until, fails, _ in list(tx.db.execute(PLANS["dependents_of"], {"step": row[0]})):
@@ -181,9 +182,8 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
         return tuple(step_of(tx.db, step_row(tx.db, step)) for step in added)
 
 
-def _with_whole(part: StepDraft, parts: tuple[StepDraft, ...], whole: tuple[Need, ...]) -> tuple[Need, ...]:
+def _with_whole(part: StepDraft, others: set[int], whole: tuple[Need, ...]) -> tuple[Need, ...]:
     """What a part needs: one that needs another part follows that, the others begin where the whole did."""
-    others = {each.num for each in parts if each.num is not None}
     if any(need.num in others for need in part.needs):
         return part.needs
     own = {need.num for need in part.needs}

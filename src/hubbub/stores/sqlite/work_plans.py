@@ -125,7 +125,7 @@ def add_all(
 ) -> list[int]:
     """Write new steps and what they need; their numbers of rows, in the order given. ``statuses`` are what
     the ledger says of those that come with one."""
-    numbers = _numbers(tx, project, drafts)
+    numbers = numbers_of(tx, project, drafts)
     rows: dict[int, int] = {}
     for num, draft in sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0]):
         rows[num] = _add_step(tx, actor, project, num, draft, now, (statuses or {}).get(num))
@@ -139,7 +139,8 @@ def add_all(
     return [rows[num] for num in numbers]
 
 
-def _numbers(tx: Write, project: int, drafts: tuple[StepDraft, ...]) -> list[int]:
+def numbers_of(tx: Write, project: int, drafts: tuple[StepDraft, ...]) -> list[int]:
+    """The numbers that new steps get."""
     last = one(tx.db, PLANS["last_number"], {"project": project})
     given = [draft.num for draft in drafts if draft.num is not None]
     seen: set[int] = set()
