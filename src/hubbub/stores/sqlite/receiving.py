@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from hubbub.errors import (
@@ -17,12 +16,14 @@ from hubbub.stores.sqlite.actors import admit, check_actor, refuse_publisher
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, once, one, seq_of
 from hubbub.stores.sqlite.due import do_due_of, give_back
-from hubbub.stores.sqlite.rows import delivery_of
+from hubbub.stores.sqlite.rows import delivery_of, within_bytes
 from hubbub.stores.sqlite.sending import find_message, settle_one
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
+_SIZE = 16
+"""The column of ``hand_out`` that tells a message's bytes."""
 
 
 def receive(
@@ -104,25 +105,12 @@ def hand_out_values(agent: str, wanted: Filter, now: int, limit: int) -> dict[st
     }
 
 
-def within_bytes(rows: Iterable[Row], max_bytes: int | None) -> list[Row]:
-    """The rows of ``hand_out`` up to ``max_bytes`` of text, but at least the first; reads no further."""
-    if max_bytes is None:
-        return list(rows)
-    total, kept = 0, list[Row]()
-    for row in rows:
-        total += row[16]
-        if kept and total > max_bytes:
-            break
-        kept.append(row)
-    return kept
-
-
 def _lease(
     tx: Write, actor: Actor, wanted: Filter, limit: int, max_bytes: int | None, now: int, until: int
 ) -> list[Delivery]:
     rows = tx.db.execute(_SQL["hand_out"], hand_out_values(actor.agent, wanted, now, limit))
     handed = []
-    for row in within_bytes(rows, max_bytes):
+    for row in within_bytes(rows, max_bytes, _SIZE):
         values = {
             "agent": actor.agent,
             "message": row[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hubbub.errors import BusCorrupt
@@ -104,3 +105,17 @@ def delivery_of(
         lease_until=lease_until,
         reasons=reasons_of(row[MESSAGE_COLUMNS + 1]),
     )
+
+
+def within_bytes(rows: Iterable[Row], max_bytes: int | None, size: int) -> list[Row]:
+    """The rows up to ``max_bytes`` of text, which column ``size`` tells, but at least the first; reads no
+    further."""
+    if max_bytes is None:
+        return list(rows)
+    total, kept = 0, list[Row]()
+    for row in rows:
+        total += row[size]
+        if kept and total > max_bytes:
+            break
+        kept.append(row)
+    return kept

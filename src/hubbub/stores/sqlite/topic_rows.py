@@ -21,6 +21,9 @@ SQL = statements("topics.sql")
 NEAR_MAX = 40
 """How many letters of a name decide which names are near to it."""
 
+SIZE = 14
+"""The column of a message's row that tells its bytes."""
+
 EVERYBODYS = 1
 """The number of the topic that every agent belongs to."""
 

@@ -13,8 +13,10 @@ from hubbub.stores.sqlite import topic_hands
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
+from hubbub.stores.sqlite.rows import within_bytes
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_rows import (
+    SIZE,
     SQL,
     Place,
     check_place,
@@ -219,20 +221,7 @@ def _rows(tx: Write, agent: str, topic: Row, after: int, last: int, limit: int, 
         "last": last,
         "limit": min(limit, asked.limit),
     }
-    return within_bytes(tx.db.execute(SQL["posts_of_others"], values), asked.max_bytes)
-
-
-def within_bytes(rows: Iterable[Row], max_bytes: int | None) -> list[Row]:
-    """The rows up to ``max_bytes`` of text, but at least the first; reads no further."""
-    if max_bytes is None:
-        return list(rows)
-    total, kept = 0, list[Row]()
-    for row in rows:
-        total += row[14]
-        if kept and total > max_bytes:
-            break
-        kept.append(row)
-    return kept
+    return within_bytes(tx.db.execute(SQL["posts_of_others"], values), asked.max_bytes, SIZE)
 
 
 def _hand_out(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: int) -> _Read:
@@ -321,7 +310,7 @@ def _look(tx: Write, actor: Actor, topic: Row, place: Place, asked: Asked, now: 
                 left -= 1
                 yield row
 
-    kept = within_bytes(rows(), asked.max_bytes)
+    kept = within_bytes(rows(), asked.max_bytes, SIZE)
     # What was handed out in automatic mode and not confirmed may have been read before.
     again = any(first <= row[4] <= last for row in kept for first, last in marked)
     return _Read(kept, len(kept) < waiting, redelivered=again)

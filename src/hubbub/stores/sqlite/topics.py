@@ -34,7 +34,8 @@ from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.looking import catch_up_all
-from hubbub.stores.sqlite.topic_rows import SQL, find, message_of, place_of, topic_of
+from hubbub.stores.sqlite.rows import within_bytes
+from hubbub.stores.sqlite.topic_rows import SIZE, SQL, find, message_of, place_of, topic_of
 
 _LAST_SEQ = 2**62
 
@@ -210,7 +211,7 @@ class SqliteTopics:
                     )
                 values["thread"] = parsed[0] if found[2] is None else found[2]
             rows = list(db.execute(SQL[statement], values))
-        kept = topic_sync.within_bytes(rows[:limit], max_bytes)
+        kept = within_bytes(rows[:limit], max_bytes, SIZE)
         more = len(kept) < len(rows)
         if newest:
             kept.reverse()

@@ -302,10 +302,6 @@ SELECT EXISTS (SELECT 1 FROM hands WHERE lease_until <= :now)
     OR EXISTS (SELECT 1 FROM topics INDEXED BY topics_to_erase WHERE state = 'deleted' AND last_seq > 0)
     OR EXISTS (SELECT 1 FROM topics WHERE state = 'importing' AND last_at < :before);
 
--- name: topic_of_post_event
--- The tags that the ids of a topic's event are made of.
-SELECT (SELECT tag FROM topics WHERE topic = :topic), (SELECT tag FROM posts WHERE post = :post);
-
 -- name: wrong_numbers
 -- Topics whose messages are not numbered 1, 2, 3 to the last.
 SELECT t.name FROM topics t
