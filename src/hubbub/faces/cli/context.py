@@ -80,7 +80,7 @@ class Context:
             except UnknownAgent as unknown:
                 raise NotRegistered(
                     f"{name} is not registered on this bus.",
-                    hint=f"{unknown.hint} Make it known with: hubbub register {name}",
+                    hint=f"Make it known with: hubbub register {name}. {unknown.hint}",
                 ) from None
         return name
 
