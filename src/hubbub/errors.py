@@ -230,6 +230,40 @@ class InboxFull(HubbubError):
     code = "INBOX_FULL"
 
 
+class RateLimited(HubbubError):
+    """The gate is enforced and the sender is beyond its limit; nothing was sent."""
+
+    code = "RATE_LIMITED"
+
+
+class NothingOwed(HubbubError):
+    """No answer to this message is owed any more, or none ever was."""
+
+    code = "NOTHING_OWED"
+    default_hint = "What is owed: list_pending, or hubbub pending."
+
+
+class AnswerAwaited(HubbubError):
+    """The message answers a request that another call of the same agent waits for."""
+
+    code = "ANSWER_AWAITED"
+    default_hint = "It is given to that call; when that gives up, the message is in the inbox."
+
+
+class NotServed(HubbubError):
+    """A ping went to an agent that no process serves at the moment."""
+
+    code = "AGENT_OFFLINE"
+    exit_status = EXIT_NOTHING
+
+
+class NoPong(HubbubError):
+    """The process that serves an agent did not answer a ping in time."""
+
+    code = "NO_PONG"
+    exit_status = EXIT_NOTHING
+
+
 class NoInbox(HubbubError):
     """The recipient only publishes: it has no inbox."""
 

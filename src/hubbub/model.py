@@ -129,6 +129,8 @@ class Draft(NamedTuple):
     """Put a copy into ``#all``, for everyone to know of; it wakes nobody."""
     ttl_ms: int | None = None
     """The message is dead (``expired``) when nobody took it for this long."""
+    wait_ms: int | None = None
+    """The caller waits for the answer: it is kept for it, for this long at first."""
 
 
 class Message(NamedTuple):
@@ -163,6 +165,9 @@ class Sent(NamedTuple):
     """The message whose delivery this reply settled."""
     announced: str | None = None
     """The id of its copy in ``#all``."""
+    debt: str | None = None
+    """How it stands, after this reply, with the answer that was owed: ``answered``, ``declined``, or
+    ``waived`` when the asker had waived it before. None where none was owed."""
 
 
 class Delivery(NamedTuple):
@@ -297,6 +302,15 @@ EVENTS = (
     "claim_adopted",
     "claim_expired",
     "claim_recovered",
+    "answer_waived",
+    "answer_declined",
+    "reminder_sent",
+    "answer_escalated",
+    "gate_refused",
+    "gate_exceeded",
+    "agent_woken",
+    "wake_failed",
+    "setting_changed",
     "path_reserved",
     "path_renewed",
     "path_released",
@@ -322,6 +336,9 @@ class Swept(NamedTuple):
     claims_expired: int = 0
     steps_told: int = 0
     """Posts about steps to their projects' topics."""
+    reminders: int = 0
+    """Reminders of answers that are owed."""
+    escalations: int = 0
 
 
 class Page(NamedTuple):

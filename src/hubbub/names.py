@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from hubbub.errors import InvalidArgument, InvalidName
 from hubbub.text import safe_line
 
+BUS_NAME = "hubbub"
+"""Who sends what no agent did: reminders, news of work. No agent can take this name."""
+
 EVERYONE = "*"
 """As a recipient: every registered agent that has an inbox, but the sender."""
 
@@ -94,6 +97,18 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
         and (name.startswith(word) or word.startswith(name))
     ]
     return found[:count]
+
+
+def check_own_name(name: object) -> str:
+    """``name`` when an agent may take it: a valid one, and not the bus's own.
+
+    Raises:
+        InvalidName: it may not.
+    """
+    checked = check_name(name)
+    if checked == BUS_NAME:
+        raise InvalidName(f"{BUS_NAME} is the bus itself.", hint="Take another name.")
+    return checked
 
 
 def check_word(word: object, known: tuple[str, ...], what: str) -> str:

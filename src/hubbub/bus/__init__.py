@@ -17,6 +17,8 @@ from hubbub.stores.contract import LedgerStore, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hubbub.bus.pending import Pending
+    from hubbub.bus.presence import Presence
     from hubbub.bus.search import Search
     from hubbub.bus.topics import Topics
     from hubbub.bus.work import Work
@@ -35,6 +37,8 @@ class Bus:
         self._topics: Topics | None = None
         self._search: Search | None = None
         self._work: Work | None = None
+        self._pending: Pending | None = None
+        self._presence: Presence | None = None
         self._serves = False
 
     @property
@@ -54,6 +58,24 @@ class Bus:
 
             self._work = Work(self.store)
         return self._work
+
+    @property
+    def pending(self) -> Pending:
+        """Answers that are owed, loaded when first asked for."""
+        if self._pending is None:
+            from hubbub.bus.pending import Pending
+
+            self._pending = Pending(self.store)
+        return self._pending
+
+    @property
+    def presence(self) -> Presence:
+        """Who is there, loaded when first asked for."""
+        if self._presence is None:
+            from hubbub.bus.presence import Presence
+
+            self._presence = Presence(self.store, self.agents)
+        return self._presence
 
     @property
     def search(self) -> Search:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hubbub.bus import checking
 from hubbub.errors import NameTaken, UnknownAgent
 from hubbub.model import MESSAGE_BYTES_CEILING, Actor, Agent, NewSession, Profile, Registration, Session
-from hubbub.names import ROLES, check_name, check_word, new_token
+from hubbub.names import ROLES, check_name, check_own_name, check_word, new_token
 from hubbub.process import is_gone, this_process
 from hubbub.stores.contract import Store
 
@@ -186,7 +186,7 @@ def _profile(
     ephemeral: bool,
 ) -> Profile:
     return Profile(
-        name=check_name(name),
+        name=check_own_name(name),
         role=None if role is None else check_word(role, ROLES, "role"),
         description=None
         if description is None

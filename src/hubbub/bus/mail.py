@@ -10,9 +10,10 @@ from typing import Any
 from hubbub.bus import checking
 from hubbub.bus.agents import Agents
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import HubbubError, InboxFull, MessageNotFound, NotFound
+from hubbub.errors import HubbubError, InboxFull, InvalidArgument, MessageNotFound, NotFound
 from hubbub.model import Actor, Delivery, Draft, Filter, Handout, Message, Page, Receipt, Sent
 from hubbub.names import (
+    BUS_NAME,
     NAME_RULE,
     PRIORITIES,
     REPLY_KINDS,
@@ -76,6 +77,9 @@ class Mail:
         if in_reply_to is not None:
             checking.text(in_reply_to, "in_reply_to", 100, empty=False)
             with self._mail_only(in_reply_to):
+                original = self._store.mail.message(in_reply_to, reader=actor.agent if actor else None)
+            if original.sender == BUS_NAME:
+                in_reply_to = _reminded_of(original)
                 original = self._store.mail.message(in_reply_to, reader=actor.agent if actor else None)
             to = original.sender if to is None else to
             thread = original.thread if thread is None else thread
@@ -340,6 +344,21 @@ class Mail:
     def purge(self, ids: str | list[str], *, agent: str | None = None) -> int:
         """Remove dead letters for good; how many."""
         return self._store.mail.purge(checking.message_ids(ids), agent=agent)
+
+
+def _reminded_of(reminder: Message) -> str:
+    """What an answer to the bus's own mail is meant for: the question that it reminds of.
+
+    Raises:
+        InvalidArgument: it reminds of none, and the bus reads no answers.
+    """
+    asked = (reminder.metadata or {}).get("reminds")
+    if isinstance(asked, str):
+        return asked
+    raise InvalidArgument(
+        f"{reminder.id} comes from the bus itself, which reads no answers.",
+        hint="Write to the agent that it speaks of.",
+    )
 
 
 def _tell_of_waiting(full: InboxFull, patience: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubbub.clock import Clock, SystemClock
 from hubbub.errors import InvalidBusUrl
 from hubbub.location import split_url
+from hubbub.policy import Policy
 from hubbub.stores.contract import Store
 
 BUSY_TIMEOUT_MS = 5_000
@@ -12,9 +13,15 @@ BUSY_TIMEOUT_MS = 5_000
 
 
 def open_store(
-    url: str, *, clock: Clock | None = None, create: bool = True, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+    url: str,
+    *,
+    clock: Clock | None = None,
+    create: bool = True,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    policy: Policy = Policy(),  # noqa: B008 - immutable
 ) -> Store:
-    """Open the store that ``url`` names; ``create`` makes it when there is none yet.
+    """Open the store that ``url`` names; ``create`` makes it when there is none yet, and ``policy`` holds
+    beside what is set on the bus itself.
 
     Raises:
         InvalidBusUrl: the URL can't be understood.
@@ -24,5 +31,7 @@ def open_store(
     if scheme == "sqlite":
         from hubbub.stores.sqlite import SqliteStore
 
-        return SqliteStore(path, clock=clock or SystemClock(), create=create, busy_timeout_ms=busy_timeout_ms)
+        return SqliteStore(
+            path, clock=clock or SystemClock(), create=create, busy_timeout_ms=busy_timeout_ms, policy=policy
+        )
     raise InvalidBusUrl(f"This version has no store for {scheme}: URLs.")

@@ -48,6 +48,8 @@ from hubbub.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a command that sends or receives does without these
+    from hubbub.stores.contract_pending import PendingStore
+    from hubbub.stores.contract_presence import PresenceStore, SettingsStore
     from hubbub.stores.contract_search import SearchStore
     from hubbub.stores.contract_topics import TopicStore
     from hubbub.stores.contract_work import WorkStore
@@ -155,10 +157,12 @@ class MailStore(Protocol):
     def send(self, actor: Actor, draft: Draft, *, key: str | None = None) -> Sent:
         """Store the message and queue it for every recipient, all or none.
 
-        A draft that answers a message settles the actor's own delivery of that message.
-        Raises ``UNKNOWN_RECIPIENT`` (with the nearest names), ``NO_INBOX``, ``INBOX_FULL``,
-        ``MESSAGE_TOO_LARGE`` (both by the recipient's own bounds), ``ROLE_FORBIDS`` when a
-        consumer starts a conversation.
+        A draft that answers a message settles the actor's own delivery of that message and closes
+        what the actor owes; see :mod:`hubbub.stores.contract_pending`. The gate counts it for every
+        recipient. Raises ``UNKNOWN_RECIPIENT`` (with the nearest names), ``NO_INBOX``,
+        ``INBOX_FULL``, ``MESSAGE_TOO_LARGE`` (both by the recipient's own bounds),
+        ``ROLE_FORBIDS`` when a consumer starts a conversation, ``RATE_LIMITED`` with the time to
+        wait when the gate is enforced and the actor is beyond its limit for one of the recipients.
         """
         ...
 
@@ -301,6 +305,21 @@ class Store(Protocol):
         ...
 
     @property
+    def pending(self) -> PendingStore:
+        """Answers that are owed, and calls that wait for one."""
+        ...
+
+    @property
+    def presence(self) -> PresenceStore:
+        """Who stands by an agent; pings; wakes."""
+        ...
+
+    @property
+    def settings(self) -> SettingsStore:
+        """What is set on the bus itself."""
+        ...
+
+    @property
     def search(self) -> SearchStore:
         """Search."""
         ...
@@ -319,7 +338,9 @@ class Store(Protocol):
         session lost its name), ``room/NAME`` (that inbox got room), ``topic/ID`` (something was
         posted, or its state changed; an announcement does not ring), ``work`` and ``work/ID`` (of a
         project: something may have become claimable), ``agents`` (who is there
-        changed), ``events`` (the ledger grew)."""
+        changed), ``events`` (the ledger grew), ``answer/ID`` (a call waits for the answer to that
+        message: it is there or was waived), ``ping/NAME`` (that agent is asked for a sign of life),
+        ``pong/NUMBER`` (that ping was answered)."""
         ...
 
     def sweep(self, holder: str) -> Swept:

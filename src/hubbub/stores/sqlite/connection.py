@@ -22,6 +22,7 @@ from hubbub.errors import (
     HubbubError,
     StoreError,
 )
+from hubbub.policy import Policy
 from hubbub.stores.sqlite.writers import Turnstile
 
 APPLICATION_ID = 0x48756242
@@ -130,12 +131,13 @@ class Write:
     Collects the keys of the bells to ring once the commit is durable.
     """
 
-    __slots__ = ("_bells", "_connection", "_rings", "db")
+    __slots__ = ("_bells", "_connection", "_rings", "db", "policy")
 
-    def __init__(self, connection: Connection, bells: SocketBells) -> None:
+    def __init__(self, connection: Connection, bells: SocketBells, policy: Policy) -> None:
         self._connection = connection
         self._bells = bells
         self.db = connection.db
+        self.policy = policy
         self._rings: set[str] = {"events"}
 
     def ring(self, *keys: str) -> None:

@@ -13,6 +13,7 @@ from hubbub.clock import Clock
 from hubbub.errors import IdempotencyMismatch, UnknownAgent
 from hubbub.model import Actor
 from hubbub.names import nearest, parse_message_id
+from hubbub.policy import Policy
 from hubbub.stores.sqlite.connection import Connections, Read, Row, Write
 from hubbub.stores.sqlite.statements import statements
 
@@ -32,15 +33,23 @@ def dump(value: Any) -> str:
 class Core:
     """One opened database: its connections, bells and clock."""
 
-    def __init__(self, path: str, clock: Clock, bells: SocketBells, connections: Connections) -> None:
+    def __init__(
+        self,
+        path: str,
+        clock: Clock,
+        bells: SocketBells,
+        connections: Connections,
+        policy: Policy = Policy(),  # noqa: B008 - immutable
+    ) -> None:
         self.path = path
         self.clock = clock
         self.bells = bells
         self.connections = connections
+        self.policy = policy
 
     def write(self) -> Write:
         """A write transaction on this thread's connection."""
-        return Write(self.connections.mine(), self.bells)
+        return Write(self.connections.mine(), self.bells, self.policy)
 
     def read(self) -> Read:
         """A read transaction on this thread's connection."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from hubbub.model import IDEMPOTENCY_MS, Swept
+from hubbub.model_presence import PING_KEPT_MS
+from hubbub.policy import GATE_WINDOW_MS
 from hubbub.stores.sqlite import due
+from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.indexing import index_some
 from hubbub.stores.sqlite.statements import statements
@@ -17,10 +20,14 @@ _TOPICS = statements("topics.sql")
 _WORK = statements("work.sql")
 _PLANS = statements("plans.sql")
 _FILES = statements("files.sql")
+_PENDING = statements("pending.sql")
 
 DUTY_MS = 15_000
 """How long one process keeps the duty of housekeeping after a round: longer than a beat, so that
 the duty stays with one process while it lives, and moves on soon when it does not."""
+
+GATE_KEPT_MS = 3_600_000
+"""How long the count of a pair that no longer sends is kept."""
 
 TOLD_AT_ONCE = 100
 """How many of the ledger's news of work one round posts."""
@@ -34,13 +41,18 @@ def sweep(core: Core, holder: str) -> Swept:
         held = row is not None and row[0] != holder and now < row[1] <= now + DUTY_MS
         wanted = one(db, _MAIL["anything_due"], {"now": now, "before": now - IDEMPOTENCY_MS})
         in_work = one(db, _WORK["anything_expired"], {"now": now})
+        pending = one(
+            db,
+            _PENDING["anything_to_remind"],
+            {"now": now, "window_over": now - GATE_WINDOW_MS, "ping_over": now - PING_KEPT_MS},
+        )
         untold = one(db, _PLANS["anything_untold"], {})
         in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
     if held:
         return Swept(ran=False)
     told = _tell(core) if untold is not None and untold[0] else 0
     fresh = row is not None and row[0] == holder and row[1] > now + DUTY_MS // 2
-    if fresh and not (wanted or (1,))[0] and not (in_topics or (1,))[0] and not (in_work or (1,))[0]:
+    if fresh and not any((row or (1,))[0] for row in (wanted, in_topics, in_work, pending)):
         return Swept(ran=True, indexed=index_some(core), steps_told=told)
     with core.write() as tx:
         row = one(tx.db, _AGENTS["duty_row"], {"duty": "housekeeping"})
@@ -59,6 +71,7 @@ def sweep(core: Core, holder: str) -> Swept:
         claims = expire(tx, now)
         tx.db.execute(_FILES["end_old_reservations"], {"now": now})
         give_up_imports(tx, now)
+        reminded, escalated = _tend_pending(tx, core, now) if (pending or (1,))[0] else (0, 0)
     erased = erase(core)
     core.bells.sweep()
     return Swept(
@@ -72,7 +85,23 @@ def sweep(core: Core, holder: str) -> Swept:
         claims_expired=claims,
         steps_told=told + (_tell(core) if claims else 0),
         indexed=index_some(core),
+        reminders=reminded,
+        escalations=escalated,
     )
+
+
+def _tend_pending(tx: Write, core: Core, now: int) -> tuple[int, int]:
+    from hubbub.stores.sqlite.gate import tell_of_past_windows  # most rounds find nothing of all this
+    from hubbub.stores.sqlite.presence import end_old_standings
+    from hubbub.stores.sqlite.reminders import remind
+
+    for row in list(tx.db.execute(_PENDING["kept_answers_of_the_lost"], {"now": now})):
+        tx.ring(f"inbox/{row[0]}")
+    tx.db.execute(_PENDING["forget_waits"], {"now": now})
+    tell_of_past_windows(tx, core.policy, now)
+    tx.db.execute(_PENDING["forget_gate"], {"before": now - GATE_KEPT_MS})
+    end_old_standings(tx, now)
+    return remind(tx, core.policy, now)
 
 
 def _tell(core: Core) -> int:

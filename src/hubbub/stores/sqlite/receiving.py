@@ -15,6 +15,7 @@ from hubbub.names import PRIORITIES, parse_message_id
 from hubbub.stores.sqlite.actors import admit, check_actor, refuse_publisher
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, once, one, seq_of
+from hubbub.stores.sqlite.debts import refuse_awaited
 from hubbub.stores.sqlite.due import do_due_of, give_back
 from hubbub.stores.sqlite.rows import delivery_of, within_bytes
 from hubbub.stores.sqlite.sending import find_message, settle_one
@@ -182,6 +183,8 @@ def _settle_explicitly(tx: Write, actor: Actor, id_: str, now: int) -> None:
         raise DeliveryDead(
             f"{id_} is a dead letter.", hint=f"Bring it back with: hubbub dead retry {id_}", message_id=id_
         )
+    if row[0] == "queued":
+        refuse_awaited(tx, seq, id_, now)
     settle_one(tx, actor, seq, now, "acknowledge", row[0])
 
 

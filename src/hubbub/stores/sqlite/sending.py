@@ -12,6 +12,7 @@ from hubbub.errors import (
     MessageTooLarge,
     NoInbox,
     NotYourMessage,
+    RateLimited,
     RoleForbids,
     UnknownRecipient,
 )
@@ -20,11 +21,14 @@ from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
 from hubbub.stores.sqlite.actors import ActorState, admit
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
+from hubbub.stores.sqlite.debts import close_debt, keep_for_waiting, open_debts, wants_answer
 from hubbub.stores.sqlite.due import do_due_of
+from hubbub.stores.sqlite.gate import Gate, note_refusal
 from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
+_PENDING = statements("pending.sql")
 
 
 def send(core: Core, actor: Actor, draft: Draft, key: str | None) -> Sent:
@@ -32,23 +36,27 @@ def send(core: Core, actor: Actor, draft: Draft, key: str | None) -> Sent:
     now = core.clock.now()
     # Whatever needs no look at the bus is done before the turn to write is taken.
     values = _message_values(actor, draft, now)
-    with core.write() as tx:
-        state = admit(tx, actor, now)
-        if state.role == "consumer" and draft.in_reply_to is None:
-            raise RoleForbids(
-                f"{actor.agent} is a consumer: it may answer, not start a conversation.",
-                hint="Answer a message it was sent, or register it with the role both.",
+    try:
+        with core.write() as tx:
+            state = admit(tx, actor, now)
+            if state.role == "consumer" and draft.in_reply_to is None:
+                raise RoleForbids(
+                    f"{actor.agent} is a consumer: it may answer, not start a conversation.",
+                    hint="Answer a message it was sent, or register it with the role both.",
+                )
+            answer, repeated = once(
+                tx,
+                actor.agent,
+                key,
+                "send",
+                lambda: draft,
+                now,
+                lambda: _store(tx, actor, state, draft, values, now),
             )
-        answer, repeated = once(
-            tx,
-            actor.agent,
-            key,
-            "send",
-            lambda: draft,
-            now,
-            lambda: _store(tx, actor, state, draft, values, now),
-        )
-        sent = Sent(**{**answer, "recipients": tuple(answer["recipients"])})
+            sent = Sent(**{**answer, "recipients": tuple(answer["recipients"])})
+    except RateLimited as refusal:
+        note_refusal(core, actor, refusal)
+        raise
     return sent._replace(repeated=True) if repeated else sent
 
 
@@ -85,8 +93,10 @@ def _store(
                 hint="Wait until another agent has registered.",
             )
         values["recipients"] = dump(recipients)
+    gate = Gate(db, tx.policy, actor.agent, now)
     for name in recipients:
         _check_recipient(tx, name, values["bytes"], now)
+        gate.pass_through(tx, actor, name)
     answered = None
     if draft.in_reply_to is not None:
         answered = _own_delivery(tx, actor.agent, draft.in_reply_to)
@@ -95,9 +105,20 @@ def _store(
     seq = db.last_insert_rowid()
     expires = None if draft.ttl_ms is None else now + draft.ttl_ms
     delivery = {"message": seq, "priority": values["priority"], "now": now, "expires_at": expires}
+    waiting = None if answered is None else keep_for_waiting(tx, answered, recipients, now)
     for name in recipients:
+        if waiting is not None and name == waiting[0]:
+            db.execute(_PENDING["add_kept_delivery"], {**delivery, "agent": name, "not_before": waiting[1]})
+            db.execute(_PENDING["keep_answer_for"], {"message": answered, "answer": seq})
+            tx.ring(f"answer/{draft.in_reply_to}")
+            continue
         db.execute(_SQL["add_delivery"], {**delivery, "agent": name})
         tx.ring(f"inbox/{name}")
+    if wants_answer(draft):
+        open_debts(tx, tx.policy, actor.agent, recipients, seq, values["reply_due"])
+    if draft.wait_ms is not None:
+        wait = {"message": seq, "asker": actor.agent, "session": actor.session, "until": now + draft.wait_ms}
+        db.execute(_PENDING["open_wait"], wait)
     if state.ephemeral:
         db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
     add_event(
@@ -108,6 +129,7 @@ def _store(
     announced = _announce(tx, actor, draft, id_, recipients, now)
     if answered is not None and _settle_answered(tx, actor, answered, now):
         settled = draft.in_reply_to
+    debt = None if answered is None else close_debt(tx, actor, answered, seq, draft.kind, now)
     return {
         "id": id_,
         "seq": seq,
@@ -116,6 +138,7 @@ def _store(
         "created_at": now,
         "settled": settled,
         "announced": announced,
+        "debt": debt,
     }
 
 

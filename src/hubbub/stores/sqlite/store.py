@@ -11,6 +11,7 @@ from hubbub.bells.watch import WatchBell
 from hubbub.clock import Clock, SystemClock
 from hubbub.errors import BackupFailed, BusNotFound
 from hubbub.model import Problem, StoreInfo, Swept
+from hubbub.policy import Policy
 from hubbub.stores.contract import Bell
 from hubbub.stores.sqlite.agents import SqliteAgents
 from hubbub.stores.sqlite.connection import APPLICATION_ID, Connections, make_file, translate
@@ -22,6 +23,8 @@ from hubbub.stores.sqlite.statements import migrations, newest_format, statement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hubbub.stores.sqlite.pending import SqlitePending
+    from hubbub.stores.sqlite.presence import SqlitePresence, SqliteSettings
     from hubbub.stores.sqlite.search import SqliteSearch
     from hubbub.stores.sqlite.topics import SqliteTopics
     from hubbub.stores.sqlite.work import SqliteWork
@@ -33,7 +36,13 @@ class SqliteStore:
     """One bus in one SQLite file."""
 
     def __init__(
-        self, path: str, *, clock: Clock | None = None, create: bool = True, busy_timeout_ms: int = 5_000
+        self,
+        path: str,
+        *,
+        clock: Clock | None = None,
+        create: bool = True,
+        busy_timeout_ms: int = 5_000,
+        policy: Policy = Policy(),  # noqa: B008 - immutable
     ) -> None:
         """Open the bus at ``path``, creating it unless ``create`` is False.
 
@@ -47,7 +56,7 @@ class SqliteStore:
         elif not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
             raise BusNotFound(f"There is no bus at {path}.")
         connections = Connections(path, busy_timeout_ms)
-        self._core = Core(path, clock or SystemClock(), SocketBells(path + "-bells"), connections)
+        self._core = Core(path, clock or SystemClock(), SocketBells(path + "-bells"), connections, policy)
         try:
             mine = connections.mine()
             # Reading the scripts costs time that an up-to-date file need not pay.
@@ -62,6 +71,8 @@ class SqliteStore:
         self._topics: SqliteTopics | None = None
         self._search: SqliteSearch | None = None
         self._work: SqliteWork | None = None
+        self._pending: SqlitePending | None = None
+        self._presence: SqlitePresence | None = None
         self.ledger = SqliteLedger(self._core)
 
     @property
@@ -81,6 +92,31 @@ class SqliteStore:
 
             self._work = SqliteWork(self._core)
         return self._work
+
+    @property
+    def pending(self) -> SqlitePending:
+        """Answers that are owed, loaded when first asked for."""
+        if self._pending is None:
+            from hubbub.stores.sqlite.pending import SqlitePending
+
+            self._pending = SqlitePending(self._core)
+        return self._pending
+
+    @property
+    def presence(self) -> SqlitePresence:
+        """Who stands by an agent, loaded when first asked for."""
+        if self._presence is None:
+            from hubbub.stores.sqlite.presence import SqlitePresence
+
+            self._presence = SqlitePresence(self._core)
+        return self._presence
+
+    @property
+    def settings(self) -> SqliteSettings:
+        """What is set on the bus itself."""
+        from hubbub.stores.sqlite.presence import SqliteSettings
+
+        return SqliteSettings(self._core)
 
     @property
     def search(self) -> SqliteSearch:

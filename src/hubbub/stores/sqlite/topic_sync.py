@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hubbub.errors import ReplyNotFound, RoleForbids
+from hubbub.errors import RateLimited, ReplyNotFound, RoleForbids
 from hubbub.model import Actor
 from hubbub.model_topics import Hand, Post, Posted, Synced
 from hubbub.names import new_tag, parse_message_id, parse_post_id, post_id, topic_id
@@ -13,6 +13,7 @@ from hubbub.stores.sqlite import topic_hands
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, once, one
+from hubbub.stores.sqlite.gate import Gate, note_refusal
 from hubbub.stores.sqlite.rows import within_bytes
 from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_rows import (
@@ -64,6 +65,14 @@ def sync(core: Core, actor: Actor, name: str, asked: Asked) -> Synced:
         empty = _nothing_new(core, actor, name, asked, now)
         if empty is not None:
             return empty
+    try:
+        return _sync(core, actor, name, asked, now)
+    except RateLimited as refusal:
+        note_refusal(core, actor, refusal)
+        raise
+
+
+def _sync(core: Core, actor: Actor, name: str, asked: Asked, now: int) -> Synced:
     with core.write() as tx:
         state = admit(tx, actor, now)
         topic_hands.confirm(tx, actor, asked.confirm, now)
@@ -143,6 +152,7 @@ def _post_once(tx: Write, actor: Actor, topic: Row, place: Place, post: Post, no
     def act() -> dict[str, int | str]:
         nonlocal grown
         refuse_closed(topic)
+        Gate(tx.db, tx.policy, actor.agent, now).pass_through(tx, actor, f"#{topic[0]}", f"#{topic[2]}")
         id_, grown = write_post(tx, actor, topic, post, now)
         return {"id": id_, "seq": grown[7], "created_at": now}
 

@@ -8,6 +8,7 @@ import apsw
 
 from hubbub.model import Actor
 from hubbub.model_topics import Post
+from hubbub.names import BUS_NAME
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, dump, one
 from hubbub.stores.sqlite.rows import load
@@ -36,9 +37,6 @@ MOVE_ON = 500
 
 RESULT_MAX = 300
 """How many letters of a step's result its news hold; the step has all of it."""
-
-UNKNOWN = "hubbub"
-"""Who posts what no agent did."""
 
 
 def tell(core: Core, limit: int) -> int:
@@ -91,7 +89,7 @@ def _post(tx: Write, event: Row, now: int) -> bool:
     metadata = {"event": name, "project": found[2], "attempt": attempt}
     if step is not None:
         metadata["step"] = step_row(tx.db, step)[4]
-    sender = Actor(actor or UNKNOWN, session)
+    sender = Actor(actor or BUS_NAME, session)
     place = place_of(tx.db, sender.agent, topic[0], now)
     post = Post(
         body, kind="status", metadata={key: value for key, value in metadata.items() if value is not None}

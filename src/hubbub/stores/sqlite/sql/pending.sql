@@ -1,0 +1,161 @@
+-- Statements on answers that are owed, calls that wait, and the gate.
+
+-- name: open_debt
+-- A recipient owes an answer.
+INSERT INTO debts (message, debtor, asker, state, due, next_at)
+VALUES (:message, :debtor, :asker, 'open', :due, :next_at);
+
+-- name: close_debt
+-- open -> answered, waived or declined.
+UPDATE debts SET state = :state, closed_at = :now, next_at = NULL, answer = :answer, why = :why
+WHERE message = :message AND debtor = :debtor AND state = 'open';
+
+-- name: debt_state
+-- How it stands with one debt.
+SELECT state, reminder FROM debts WHERE message = :message AND debtor = :debtor;
+
+-- name: debts_of_message
+-- All debts of one message.
+SELECT debtor, state, reminder FROM debts WHERE message = :message;
+
+-- name: debt_rows
+-- Debts with what was asked, in order; which index is used follows from what is given.
+SELECT m.seq, m.tag, b.debtor, b.asker, m.kind, m.subject, m.thread, m.created_at, b.due, b.state, b.reminders,
+       b.next_at, b.escalated_at, (SELECT d.state FROM deliveries d WHERE d.agent = b.debtor AND d.message = m.seq),
+       b.closed_at, b.answer, (SELECT a.tag FROM messages a WHERE a.seq = b.answer), b.why
+FROM debts b CROSS JOIN messages m ON m.seq = b.message
+WHERE b.message > :after
+  AND (:closed OR b.state = 'open')
+  AND (:debtor IS NULL OR b.debtor = :debtor)
+  AND (:asker IS NULL OR b.asker = :asker)
+  AND (:message IS NULL OR b.message = :message)
+ORDER BY b.message, b.debtor
+LIMIT :limit;
+
+-- name: debt_rows_owed_by
+-- The same of one debtor, open ones only.
+SELECT m.seq, m.tag, b.debtor, b.asker, m.kind, m.subject, m.thread, m.created_at, b.due, b.state, b.reminders,
+       b.next_at, b.escalated_at, (SELECT d.state FROM deliveries d WHERE d.agent = b.debtor AND d.message = m.seq),
+       b.closed_at, b.answer, NULL, b.why
+FROM debts b INDEXED BY debts_owed_by CROSS JOIN messages m ON m.seq = b.message
+WHERE b.debtor = :debtor AND b.state = 'open' AND b.message > :after
+  AND (:asker IS NULL OR b.asker = :asker)
+ORDER BY b.message
+LIMIT :limit;
+
+-- name: debt_rows_owed_to
+-- The same of one asker, open ones only.
+SELECT m.seq, m.tag, b.debtor, b.asker, m.kind, m.subject, m.thread, m.created_at, b.due, b.state, b.reminders,
+       b.next_at, b.escalated_at, (SELECT d.state FROM deliveries d WHERE d.agent = b.debtor AND d.message = m.seq),
+       b.closed_at, b.answer, NULL, b.why
+FROM debts b INDEXED BY debts_owed_to CROSS JOIN messages m ON m.seq = b.message
+WHERE b.asker = :asker AND b.state = 'open' AND b.message > :after
+ORDER BY b.message, b.debtor
+LIMIT :limit;
+
+-- name: anything_to_remind
+-- Whether housekeeping has anything to do on debts, waits, the gate or who stands by.
+SELECT EXISTS (SELECT 1 FROM debts WHERE next_at IS NOT NULL AND next_at <= :now)
+    OR EXISTS (SELECT 1 FROM waits WHERE until <= :now)
+    OR EXISTS (SELECT 1 FROM gate WHERE over > told AND window_start <= :window_over)
+    OR EXISTS (SELECT 1 FROM standings WHERE expires_at <= :now)
+    OR EXISTS (SELECT 1 FROM pings WHERE at <= :ping_over);
+
+-- name: due_debts
+-- Debts that are to be reminded of or escalated.
+SELECT b.message, m.tag, b.debtor, b.asker, b.due, b.reminders, b.reminder, m.subject, m.thread, m.kind
+FROM debts b INDEXED BY debts_next CROSS JOIN messages m ON m.seq = b.message
+WHERE b.next_at IS NOT NULL AND b.next_at <= :now
+ORDER BY b.next_at
+LIMIT :limit;
+
+-- name: note_reminder
+-- One more reminder was sent, or could not be.
+UPDATE debts SET reminders = reminders + 1, reminder = :reminder, next_at = :next_at
+WHERE message = :message AND debtor = :debtor AND state = 'open' AND reminders = :reminders;
+
+-- name: note_escalation
+-- It was escalated, and that is the end of it.
+UPDATE debts SET escalated_at = :now, next_at = NULL, reminder = NULL
+WHERE message = :message AND debtor = :debtor AND state = 'open' AND escalated_at IS NULL;
+
+-- name: open_wait
+-- A call waits for the answer to the message that it sends.
+INSERT INTO waits (message, asker, session, until) VALUES (:message, :asker, :session, :until);
+
+-- name: wait_row
+-- Who waits for the answer to a message, and until when.
+SELECT asker, session, until, answer FROM waits WHERE message = :message;
+
+-- name: wait_for_answer
+-- Which wait a message answers.
+SELECT message, until FROM waits WHERE answer = :answer;
+
+-- name: move_wait
+-- The call still waits.
+INSERT INTO waits (message, asker, session, until) VALUES (:message, :asker, :session, :until)
+ON CONFLICT (message) DO UPDATE SET session = excluded.session, until = excluded.until;
+
+-- name: keep_answer_for
+-- The first answer is there.
+UPDATE waits SET answer = :answer WHERE message = :message AND answer IS NULL;
+
+-- name: end_wait
+-- Nobody waits any more.
+DELETE FROM waits WHERE message = :message;
+
+-- name: kept_answers_of_the_lost
+-- Whose inboxes have an answer that was kept for a call that was not heard of.
+SELECT asker FROM waits WHERE until <= :now AND answer IS NOT NULL;
+
+-- name: forget_waits
+-- Calls that were not heard of; their answers are in the inbox by their time.
+DELETE FROM waits WHERE until <= :now;
+
+-- name: add_kept_delivery
+-- An answer that is kept for the call that waits for it.
+INSERT INTO deliveries (agent, message, state, priority, since, expires_at, not_before)
+VALUES (:agent, :message, 'queued', :priority, :now, :expires_at, :not_before);
+
+-- name: free_answer
+-- An answer is no longer kept for a call.
+UPDATE deliveries SET not_before = NULL
+WHERE agent = :agent AND message = :message AND state = 'queued' AND not_before IS NOT NULL;
+
+-- name: keep_answer_until
+-- It is kept for a while longer.
+UPDATE deliveries SET not_before = :until WHERE agent = :agent AND message = :message AND state = 'queued';
+
+-- name: gate_row
+-- How many went from one to another in the current window.
+SELECT window_start, sent, over, told FROM gate WHERE sender = :sender AND recipient = :recipient;
+
+-- name: count_sends
+-- Some more.
+INSERT INTO gate (sender, recipient, window_start, sent, over, told)
+VALUES (:sender, :recipient, :window_start, :sent, :over, :told)
+ON CONFLICT (sender, recipient) DO UPDATE
+SET window_start = excluded.window_start, sent = excluded.sent, over = excluded.over, told = excluded.told;
+
+-- name: gate_settings
+-- What is set for the gate on the bus itself.
+SELECT name, value FROM settings WHERE name BETWEEN 'config.gate.' AND 'config.gate/';
+
+-- name: gate_untold
+-- Windows that are over and whose excess the ledger has not been told of in full.
+SELECT sender, recipient, window_start, over, told FROM gate
+WHERE over > told AND window_start <= :window_over;
+
+-- name: gate_told
+-- Now it has.
+UPDATE gate SET told = over WHERE sender = :sender AND recipient = :recipient;
+
+-- name: forget_gate
+-- Pairs that have not sent for long.
+DELETE FROM gate WHERE window_start < :before AND over = told;
+
+-- name: first_answer
+-- The first reply to a message by one whom it was sent to.
+SELECT min(a.seq) FROM messages a
+WHERE a.in_reply_to = :message AND EXISTS (SELECT 1 FROM deliveries d WHERE d.message = :message AND d.agent = a.sender)
+HAVING min(a.seq) IS NOT NULL;
