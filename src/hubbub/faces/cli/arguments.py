@@ -385,6 +385,12 @@ def _mcp(parser: Parser) -> None:
     )
 
 
+def _hook(parser: Parser) -> None:
+    add = parser.add_argument
+    add("client", metavar="CLIENT", choices=("claude", "codex", "gemini", "opencode"), help="the client")
+    add("event", metavar="EVENT", nargs="?", help="the event; else the JSON on standard input names it")
+
+
 def _demo(parser: Parser) -> None:
     parser.add_argument("--keep", action="store_true", help="keep the bus, to look at it afterwards")
 
@@ -414,6 +420,7 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "doctor": _doctor,
     "mcp": _mcp,
     "demo": _demo,
+    "hook": _hook,
     "completion": _completion,
     "complete-names": _nothing,
     "complete-topics": _nothing,

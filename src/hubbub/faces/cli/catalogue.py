@@ -136,6 +136,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "demo": _C("launch", "demo", "see agents exchange work, and a crash lose nothing", "hubbub demo"),
     },
     "Clients": {
+        "hook": _C(
+            "commands.hook", "hook", "what a client's hooks run: JSON in, JSON out", "hubbub hook claude"
+        ),
         "doctor": _C(
             "commands.doctor", "doctor", "check the bus and its surroundings", "hubbub doctor --fix"
         ),

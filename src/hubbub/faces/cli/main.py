@@ -88,6 +88,10 @@ def _dispatch(words: list[str], output: Output) -> int:
         else:
             output.line(f"hubbub {__version__}")
         return 0
+    if name == "hook" and not {"-h", "--help"} & set(after):
+        from hubbub.faces.cli.commands.hook import run
+
+        return run(before + after)
     from hubbub.faces.cli import catalogue
 
     if name in catalogue.FAMILIES:
