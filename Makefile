@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # What the tests of real clients drive; each version is one they were written against.
 CLIENTS := .clients
 CLIENT_PACKAGES := node@24 @modelcontextprotocol/inspector@2.12.0 \
-	@anthropic-ai/claude-code@2.1.329 @google/gemini-cli@0.61.0
+	@anthropic-ai/claude-code@2.1.329 @google/gemini-cli@0.61.0 \
+	@openai/codex@0.169.0 opencode-ai@1.18.33
 
 .PHONY: help demo test check lint format types imports docs bench clients clean
 
