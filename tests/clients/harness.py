@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from hubbub.stores import open_store
 from tests.clients.model_server import ModelServer
@@ -38,6 +40,17 @@ class Home:
 
     def prepare(self) -> None:
         """Write what the client needs to reach the model and to ask nothing."""
+
+    def close(self) -> None:
+        """End what the client left running."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _make_command(self) -> None:
         """A ``hubbub`` of this very source: clients start it with little of this process's environment."""
@@ -148,6 +161,17 @@ class Codex(Home):
             f'base_url = "{self.model.url}/v1"\nwire_api = "responses"\n\n'
             f'[projects."{self.project}"]\ntrust_level = "trusted"\n',
             encoding="utf-8",
+        )
+
+    def close(self) -> None:
+        """Its terminal starts a server that stays."""
+        subprocess.run(
+            [self.command, "app-server", "daemon", "stop"],
+            env=self.env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
 
     def words(self, prompt: str) -> list[str]:
