@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidArgument
-from hubbub.wake.hooks import identity, memory
+from hubbub.wake.hooks import identity, inbox, memory
 from hubbub.wake.hooks import occasion as o
 from hubbub.wake.hooks.occasion import NOTHING, Occasion, Verdict
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from hubbub.model import Agent, Delivery
     from hubbub.model_pending import Debt
     from hubbub.model_work import Conflict, Step
-
-LOOKED_AT = 20
-"""How many waiting messages a hook looks at: those that would be handed out next."""
 
 SHOWN = 10
 SHOWN_AFTER_TOOL = 5
@@ -75,24 +72,24 @@ def session_start(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdi
 
     memory.prune(here.bus_url, time.time())
     others = [other for other in here.bus.agents.all() if other.name != agent.name and not other.ephemeral]
-    waiting, total = _waiting(here.bus, agent)
+    queue, total = inbox.look(here.bus, agent.name)
     with _remembering(here, occasion, agent) as known:
-        known.tell([_key(delivery) for delivery in waiting])
+        inbox.tell(known, queue)
         known.blocks = 0
         known.save()
     parts = [
         texts.who_you_are(agent.name, others),
         texts.holdings(_held(here.bus, agent), here.bus.work.reservations(agent=agent.name)),
-        texts.mail(waiting, total, SHOWN) if waiting else "",
+        texts.mail(queue, total, SHOWN) if queue else "",
     ]
     return Verdict(context="\n".join(part for part in parts if part))
 
 
 def prompt(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
     """What came since the agent was told last."""
-    waiting, total = _waiting(here.bus, agent)
+    queue, total = inbox.look(here.bus, agent.name)
     with _remembering(here, occasion, agent) as known:
-        new = _untold(known, waiting)
+        new = inbox.tell(known, queue)
         if known.blocks and SAID_BEFORE not in occasion.prompt:
             known.blocks = 0  # a person had a word in between: stops begin to count anew
             known.save()
@@ -105,9 +102,9 @@ def after_tool(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
     """The same, in the middle of a turn; most of the time there is nothing."""
     if not agent.queued:
         return NOTHING
-    waiting, total = _waiting(here.bus, agent)
+    queue, total = inbox.look(here.bus, agent.name)
     with _remembering(here, occasion, agent) as known:
-        new = _untold(known, waiting)
+        new = inbox.tell(known, queue)
         if not new or not known.save():
             return NOTHING  # what can't be remembered would be said again at every call
     if any(word in occasion.tool.lower() for word in OWN_TOOLS):
@@ -119,28 +116,27 @@ def after_tool(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
 def stop(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
     """Refuse to stop over what is left to do: once for each message, answer and claim, and only so many
     times in a row."""
-    waiting, total = _waiting(here.bus, agent)
+    queue, total = inbox.look(here.bus, agent.name)
     owed, held = _owed(here, agent), _held(here.bus, agent)
     with _remembering(here, occasion, agent) as known:
-        unread = set(known.unstopped([_key(delivery) for delivery in waiting]))
-        waiting = [delivery for delivery in waiting if _key(delivery) in unread]
+        unread = [delivery for delivery in queue if known.unstopped([inbox.key(delivery)])]
         owed = [debt for debt in owed if known.unstopped([_debt(debt)])]
         held = [(name, step) for name, step in held if known.unstopped([_claim(step)])]
-        if not (waiting or owed or held) or known.blocks >= STOPS_REFUSED:
+        if not (unread or owed or held) or known.blocks >= STOPS_REFUSED:
             if known.blocks:
                 known.blocks = 0
                 known.save()
             return NOTHING
         known.blocks += 1
-        known.tell([_key(delivery) for delivery in waiting])
-        known.stop([_key(delivery) for delivery in waiting])
+        inbox.tell(known, unread)
+        known.stop([inbox.key(delivery) for delivery in unread])
         known.stop([_debt(debt) for debt in owed] + [_claim(step) for _, step in held])
         if not known.save():
             here.complaints.append("a stop was let pass: what was said can't be remembered")
             return NOTHING
     from hubbub.wake.hooks import texts
 
-    return Verdict(refusal=texts.before_stop(waiting, total, owed, held))
+    return Verdict(refusal=texts.before_stop(unread, total, owed, held))
 
 
 def session_end(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
@@ -167,30 +163,12 @@ def _remembering(here: Surroundings, occasion: Occasion, agent: Agent) -> memory
     return known
 
 
-def _waiting(bus: Bus, agent: Agent) -> tuple[list[Delivery], int]:
-    """The messages that would be handed out next, and how many there are in all."""
-    found = bus.mail.peek(agent.name, limit=LOOKED_AT)
-    return list(found.deliveries), found.remaining + len(found.deliveries)
-
-
-def _untold(known: memory.Memory, waiting: list[Delivery]) -> list[Delivery]:
-    """Those that the session was not told of, and counts as told of now."""
-    new = set(known.untold([_key(delivery) for delivery in waiting]))
-    known.tell(list(new))
-    return [delivery for delivery in waiting if _key(delivery) in new]
-
-
 def _mail(new: list[Delivery], total: int, shown: int) -> Verdict:
     if not new:
         return NOTHING
     from hubbub.wake.hooks import texts
 
     return Verdict(context=texts.mail(new, total, shown))
-
-
-def _key(delivery: Delivery) -> str:
-    """What is remembered of a message: one that comes back is told of again."""
-    return f"{delivery.message.id}:{delivery.delivery_count}"
 
 
 def _debt(debt: Debt) -> str:
@@ -203,7 +181,7 @@ def _claim(step: Step) -> str:
 
 def _owed(here: Surroundings, agent: Agent) -> list[Debt]:
     """The answers that the agent owes to what it has had; what it has not had waits in its inbox."""
-    found = here.bus.pending.owed_by(agent.name, limit=LOOKED_AT)
+    found = here.bus.pending.owed_by(agent.name, limit=inbox.LOOKED_AT)
     return [debt for debt in found if debt.delivery != "queued"]
 
 
@@ -212,7 +190,9 @@ def _held(bus: Bus, agent: Agent) -> list[tuple[str, Step]]:
     from hubbub.model_work import LIVE
 
     held = [step for step in bus.work.steps(statuses=LIVE, limit=1000)[0] if step.agent == agent.name]
-    names = {project: bus.work.project(project).name for project in dict.fromkeys(step.project for step in held)}
+    names = {
+        project: bus.work.project(project).name for project in dict.fromkeys(step.project for step in held)
+    }
     return [(f"{names[step.project]}/{step.num}", step) for step in held]
 
 

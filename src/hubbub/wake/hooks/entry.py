@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, NamedTuple
 
 from hubbub.errors import BusNotFound, HubbubError
 from hubbub.wake.hooks import occasion as o
@@ -60,6 +62,30 @@ class Line:
         self.event = plain[1] if len(plain) == 2 else ""
 
 
+class Client(NamedTuple):
+    """How one client speaks."""
+
+    names: dict[str, str]
+    """Our names of events by the client's own."""
+    read: Callable[[str, str, str, dict[str, Any]], o.Occasion]
+    write: Callable[[o.Occasion, o.Verdict], dict[str, Any] | None]
+
+
+def _client(name: str) -> Client:
+    """Only the one that is spoken is loaded."""
+    if name == "gemini":
+        from hubbub.wake.hooks import gemini
+
+        return Client(gemini.NAMES, gemini.read, gemini.write)
+    if name == "opencode":
+        from hubbub.wake.hooks import opencode
+
+        return Client(opencode.NAMES, opencode.read, opencode.write)
+    from hubbub.wake.hooks import claude
+
+    return Client(claude.NAMES, claude.read, claude.write)  # Codex speaks the same
+
+
 def run(words: list[str]) -> int:
     """Answer the client's event that is on standard input; the exit status."""
     try:
@@ -87,24 +113,21 @@ def occasion_of(line: Line, raw: bytes) -> o.Occasion | None:
     if data is None:
         _log(line, f"standard input is not a JSON object ({len(raw)} bytes)")
         return None
-    if line.client == "gemini":
-        from hubbub.wake.hooks import gemini as client
-    elif line.client == "opencode":
-        from hubbub.wake.hooks import opencode as client
-    elif line.client == "codex":
-        from hubbub.wake.hooks import codex as client
-    else:
-        from hubbub.wake.hooks import claude as client
+    client = _client(line.client)
     told = data.get("hook_event_name")
     name = line.event or (told if isinstance(told, str) else "")
-    event = client.NAMES.get(name, name)
+    event = client.names.get(name, name)
     if event == o.WAIT:
         return client.read(line.client, event, name, data)
     if event not in o.EVENTS:
         _log(line, f"there is no event {ascii(name)[:60]}")
         return None
     # The client's own name for it goes into the answer, also where the command line has ours.
-    name = name if name in client.NAMES else next((own for own, ours in client.NAMES.items() if ours == event), name)
+    name = (
+        name
+        if name in client.names
+        else next((own for own, ours in client.names.items() if ours == event), name)
+    )
     return client.read(line.client, event, name, data)
 
 
@@ -134,13 +157,7 @@ def _answer(line: Line) -> None:
 
 
 def _write(line: Line, occasion: o.Occasion, verdict: o.Verdict) -> None:
-    if line.client == "gemini":
-        from hubbub.wake.hooks.gemini import write
-    elif line.client == "opencode":
-        from hubbub.wake.hooks.opencode import write
-    else:
-        from hubbub.wake.hooks.claude import write
-    answer = write(occasion, verdict)
+    answer = _client(line.client).write(occasion, verdict)
     if answer is None:
         return
     import json

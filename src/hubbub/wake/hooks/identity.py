@@ -76,12 +76,12 @@ def _is_sibling(session: Session) -> bool:
     there, here = session.process.split("/"), this_process().split("/")
     if len(there) != 4 or there[:2] != here[:2] or not there[2].isdigit():
         return False
-    mine, theirs = _parents(os.getpid()), _parents(int(there[2]))
+    mine, theirs = parents(os.getpid()), parents(int(there[2]))
     # Not the grandparents of both: that is the shell from which two clients were started.
     return bool(mine and theirs) and (mine[0] in theirs or theirs[0] in mine)
 
 
-def _parents(pid: int) -> list[int]:
+def parents(pid: int) -> list[int]:
     """The parent and the grandparent of a process, as far as they can be read."""
     found: list[int] = []
     for _ in range(2):

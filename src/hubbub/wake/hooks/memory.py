@@ -99,18 +99,19 @@ class Memory:
         self.close()
 
 
-def recall(bus_url: str, agent: str, client: str, session: str) -> Memory | None:
-    """What ``session`` of ``client`` was told as ``agent``; None where that can't be kept."""
+def recall(bus_url: str, agent: str, client: str, session: str, *, create: bool = True) -> Memory | None:
+    """What ``session`` of ``client`` was told as ``agent``; None where that can't be kept, or not in time.
+    Without ``create``, an empty one where nothing was kept."""
     name = f"{agent}.{client}.{_sum(session)}.json"
     for folder in folders(bus_url):
-        descriptor = _open(folder, name)
+        descriptor = _open(folder, name, create)
         if descriptor is None:
             continue
         if _lock(descriptor):
             return Memory(descriptor, os.path.join(folder, name))
         os.close(descriptor)
         return None  # another hook has it: a second file would forget what that one says
-    return None
+    return None if create else Memory()
 
 
 def prune(bus_url: str, now: float) -> int:
@@ -147,10 +148,12 @@ def _sum(text: str) -> str:
     return f"{zlib.crc32(data):08x}{zlib.adler32(data):08x}"
 
 
-def _open(folder: str, name: str) -> int | None:
+def _open(folder: str, name: str, create: bool) -> int | None:
     try:
-        ensure_folder(folder)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        if create:
+            ensure_folder(folder)
+            flags |= os.O_CREAT
         return os.open(os.path.join(folder, name), flags, 0o600)
     except OSError:
         return None

@@ -90,8 +90,8 @@ def no_name(named: str | None) -> str:
             f"hubbub register {named} have registered it."
         )
     return (
-        "Hubbub: there is a message bus of the agents here. Your Hubbub tools give you a name on it when they "
-        "start; register_agent takes one of your choice. Without them: set HUBBUB_AGENT and run "
+        "Hubbub: there is a message bus of the agents here. Your Hubbub tools give you a name on it when "
+        "they start; register_agent takes one of your choice. Without them: set HUBBUB_AGENT and run "
         "hubbub register NAME."
     )
 
@@ -99,7 +99,9 @@ def no_name(named: str | None) -> str:
 def holdings(steps: list[tuple[str, Step]], reserved: tuple[Reservation, ...]) -> str:
     """What the agent has to itself: its claims, and its files."""
     parts = [f"step {name} {quoted(step.title)} ({step.status})" for name, step in steps[:HELD_MAX]]
-    parts += [f"files {', '.join(each.globs[:HELD_MAX])} until {_clock(each.until)}" for each in reserved[:HELD_MAX]]
+    parts += [
+        f"files {', '.join(each.globs[:HELD_MAX])} until {_clock(each.until)}" for each in reserved[:HELD_MAX]
+    ]
     more = len(steps) + len(reserved) - len(parts)
     parts += [f"{more} more"] if more > 0 else []
     return f"You hold: {'; '.join(parts)}." if parts else ""
@@ -131,7 +133,11 @@ def before_stop(unread: list[Delivery], total: int, owed: list[Debt], held: list
     if not lines:
         return ""
     return "\n".join(
-        ["Hubbub, before you stop:", *(f"- {line}" for line in lines), "If that can wait, stop: this is said once."]
+        [
+            "Hubbub, before you stop:",
+            *(f"- {line}" for line in lines),
+            "If that can wait, stop: this is said once.",
+        ]
     )
 
 
@@ -163,4 +169,6 @@ def _path(path: str) -> str:
 
 
 def _clock(at: int) -> str:
-    return time.strftime("%H:%M UTC", time.gmtime(at // 1000)) if at < 253_402_300_800_000 else "further notice"
+    return (
+        time.strftime("%H:%M UTC", time.gmtime(at // 1000)) if at < 253_402_300_800_000 else "further notice"
+    )
