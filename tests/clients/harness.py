@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -164,7 +166,7 @@ class Codex(Home):
         )
 
     def close(self) -> None:
-        """Its terminal starts a server that stays."""
+        """Its terminal starts a server that stays, and one that updates it."""
         subprocess.run(
             [self.command, "app-server", "daemon", "stop"],
             env=self.env(),
@@ -173,6 +175,10 @@ class Codex(Home):
             timeout=30,
             check=False,
         )
+        updater = self.home / ".codex" / "app-server-daemon" / "daemon-updater.pid"
+        if updater.exists():
+            with suppress(ProcessLookupError):
+                os.kill(json.loads(updater.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)
 
     def words(self, prompt: str) -> list[str]:
         """One execution; a person has looked at the hooks."""

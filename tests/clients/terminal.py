@@ -66,7 +66,7 @@ class Terminal:
         """What stands on the screen."""
         return self._do("capture-pane", "-p", "-t", "t")
 
-    def type(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Type it, as a person does."""
         self._do("send-keys", "-t", "t", "-l", text)
 
