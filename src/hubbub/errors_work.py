@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.errors import EXIT_CONTEXT, HubbubError, InvalidArgument, NotFound
+from hubbub.errors import EXIT_CONTEXT, HubbubError, InvalidArgument, NotFound, WrongContext
 
 
 class ProjectNotFound(NotFound):
@@ -86,11 +86,14 @@ class ClaimLost(HubbubError):
     default_hint = "Stop working on this step and do not push. Claim another one to go on."
 
 
-class ClaimNotFound(NotFound):
-    """The agent has no claim that this could mean."""
+class ClaimNotFound(WrongContext):
+    """The agent has no claim that this could mean: it took none, or what it took is over."""
 
     code = "CLAIM_NOT_FOUND"
-    default_hint = "Your claims: claim_step(mine=true), or hubbub step mine"
+    default_hint = (
+        "Your claims: claim_step(mine=true), or hubbub step mine. "
+        "To take one: claim_step, or hubbub step claim"
+    )
 
 
 class ClaimLive(HubbubError):

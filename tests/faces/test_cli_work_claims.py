@@ -80,7 +80,7 @@ def test_a_signal_ends_a_wait(cli: Cli) -> None:
 
 def test_which_claim_a_command_is_about(cli: Cli) -> None:
     none = cli.run("step", "done", agent="bob")
-    assert (none.status, none.code) == (5, "NO_CLAIM")
+    assert (none.status, none.code) == (5, "CLAIM_NOT_FOUND")
     assert cli.run("step", "mine", agent="bob").status == 4
     plan(cli, "A", "B", "C", "D")
     tokens = [take(cli, agent="bob")["claim_token"] for _ in range(4)]
@@ -95,7 +95,7 @@ def test_which_claim_a_command_is_about(cli: Cli) -> None:
     both = cli.run("step", "done", "--token", tokens[2], "--step", "3", agent="bob")
     assert (both.status, both.code) == (2, "USAGE")
     other = cli.run("step", "done", "--step", "parser/1", agent="bob")
-    assert (other.status, other.code) == (5, "NO_CLAIM")
+    assert (other.status, other.code) == (5, "CLAIM_NOT_FOUND")
     unknown = cli.run("step", "done", "--step", "parser/9", agent="bob")
     assert (unknown.status, unknown.code) == (3, "STEP_NOT_FOUND")
     theirs = cli.run("step", "done", "--token", tokens[2], agent="alice")

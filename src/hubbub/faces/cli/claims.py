@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ClaimLost, StepNotFound
-from hubbub.faces.cli.failures import NoClaim, UsageError
+from hubbub.errors_work import ClaimLost, ClaimNotFound, StepNotFound
+from hubbub.faces.cli.failures import UsageError
 from hubbub.model_work import LIVE
 from hubbub.text import safe_line
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LISTED = 10
 PAGE = 1000
+_TAKE_ONE = "Take one: hubbub step claim. One that was not renewed in time is over: hubbub log tells."
 
 
 def token(context: Context, actor: Actor) -> str:
@@ -27,7 +28,7 @@ def token(context: Context, actor: Actor) -> str:
 
     Raises:
         ClaimLost: it held the step that ``--step`` names, and lost it.
-        NoClaim: it holds none, or not that step.
+        ClaimNotFound: it holds none, or not that step.
         UsageError: it holds several.
     """
     given = context.arguments
@@ -48,7 +49,7 @@ def token(context: Context, actor: Actor) -> str:
         if given.step is not None:
             _refuse_lost(context, actor)
         what = "no step" if given.step is None else f"no claim on {safe_line(given.step, 100)}"
-        raise NoClaim(f"{actor.agent} holds {what}.")
+        raise ClaimNotFound(f"{actor.agent} holds {what}.", hint=_TAKE_ONE)
     several = "; ".join(f"--token {claim.token} ({_named(claim)})" for claim in held[:LISTED])
     more = f"; and {len(held) - LISTED} more" if len(held) > LISTED else ""
     raise UsageError(
