@@ -147,7 +147,7 @@ def _event_line(event: Event, now: int) -> str:
 OVERSIGHT_TOOLS = (
     Tool(
         "detect_stale_work",
-        "Claims whose holder shows no life.",
+        "Claims without life.",
         {"timeout_minutes": NUMBER},
         (),
         READS,
@@ -156,7 +156,7 @@ OVERSIGHT_TOOLS = (
     ),
     Tool(
         "recover_step",
-        "Take back a step whose lease ran out; with retry=true bring back a failed, parked or cancelled one.",
+        "Free a step whose lease ran out; retry=true: reopen a failed, parked or cancelled one.",
         {"step_id": TEXT, "retry": FLAG},
         ("step_id",),
         ADDS,
@@ -166,23 +166,24 @@ OVERSIGHT_TOOLS = (
     Tool(
         "get_metrics",
         "Counts, times, failures.",
-        {"project": TEXT, "agent": TEXT},
+        {"project": TEXT},
         (),
         READS,
         get_metrics,
-        unlisted=(("scope", TEXT), AS_AGENT),
+        unlisted=(("agent", TEXT), ("scope", TEXT), AS_AGENT),
     ),
     Tool(
         "get_agent_events",
-        "What happened: of an agent, project or step.",
-        {
-            "agent": TEXT,
-            "project": TEXT,
-            "step_id": TEXT,
-        },
+        "What happened.",
+        {"agent": TEXT, "project": TEXT},
         (),
         READS,
         get_agent_events,
-        unlisted=(("after", {"type": "integer"}), ("limit", {"type": "integer"}), AS_AGENT),
+        unlisted=(
+            ("step_id", TEXT),
+            ("after", {"type": "integer"}),
+            ("limit", {"type": "integer"}),
+            AS_AGENT,
+        ),
     ),
 )

@@ -95,7 +95,8 @@ class Tool(NamedTuple):
             "name": self.name,
             "description": self.description,
             "inputSchema": schema,
-            "annotations": {**self.hints, "openWorldHint": False},
+            # What only reads needs to say no more: clients ask nobody before they call it.
+            "annotations": dict(self.hints) if self.hints == READS else {**self.hints, "openWorldHint": False},
         }
 
 
