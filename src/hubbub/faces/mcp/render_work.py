@@ -80,7 +80,9 @@ def nums(step: Step) -> str:
     return ", ".join(shown) + (" ..." if len(step.needs) > len(shown) else "")
 
 
-def claim_text(claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, others: list[str]) -> str:
+def claim_text(
+    claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, others: list[str], named: str
+) -> str:
     """All that a fresh agent needs to begin."""
     step, attempt, project = claim.step, claim.attempt, claim.project
     begun = step.status == "in_progress"
@@ -108,6 +110,7 @@ def claim_text(claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, o
     first = "" if begun else "start_step(worktree=..., branch=...) when you begin; then "
     lines.append(
         f"Next: {first}complete_step(commit_hash=..., notes=...), fail_step(reason=...) or release_step()."
+        + (f" Give as_agent={named!r} with each." if named else "")
     )
     return "\n".join(lines)
 
@@ -182,7 +185,7 @@ def attempt_line(attempt: Attempt, now: int) -> str:
     return "; ".join(facts)
 
 
-def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str]) -> str:
+def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str], left: list[str]) -> str:
     """Nothing to claim: why, how things stand, and what to do."""
     # What waiting can't change is answered at once.
     in_vain = waited and nothing.reason not in ("no_such_project", "all_done")
@@ -193,6 +196,11 @@ def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str]) -> 
         lines.append(f"In the way: {', '.join(map(safe_line, nothing.blocked_by[:20]))}.")
     if held:
         lines.append(f"You have {', '.join(held[:20])} yourself: claim_step(mine=true) shows it.")
+    if left:
+        lines.append(
+            f"Another process under your name claimed {', '.join(left[:20])}: claim_step(mine=true) takes it "
+            "over, if that was you."
+        )
     if nothing.retry_at is not None:
         lines.append(f"Something may be free in {spoken(max(0, nothing.retry_at - now))}.")
     if nothing.reason == "blocked_by_failed" and nothing.blocked_by:

@@ -10,7 +10,7 @@ from hubbub.errors import InvalidArgument
 from hubbub.errors_work import ClaimNotFound
 from hubbub.faces.mcp import long_texts
 from hubbub.faces.mcp import render_work as render
-from hubbub.faces.mcp.claims import adopt, with_claim
+from hubbub.faces.mcp.claims import adopt, left_by_others, with_claim
 from hubbub.faces.mcp.long_texts import shorten
 from hubbub.faces.mcp.mail_tools import patience
 from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
@@ -90,7 +90,9 @@ def _claim(caller: Caller, claim: Claim, others: list[str], share: int = BODY_SH
     if others:
         data["also_yours"] = others
     texts = long_texts.of_claim(claim, data, share)
-    text = render.claim_text(claim, data, texts, caller.bus.store.now(), others)
+    # Only who acts under a name of its own has to give it.
+    named = "" if caller.members.is_default(caller.member) else caller.member.seat.agent.name
+    text = render.claim_text(claim, data, texts, caller.bus.store.now(), others, named)
     return Answer(text, safe_json(data))
 
 
@@ -107,11 +109,13 @@ def _note(caller: Caller, claim: Claim) -> str:
 def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
     data = nothing_dict(nothing)
     held: list[str] = []
+    left: list[str] = []
     if nothing.reason in _WAITS:
         held = [claim.step.id for claim in adopt(caller.bus, caller.member)]
+        left = [claim.step.id for claim in left_by_others(caller.bus, caller.member)]
     if held:
         data["yours"] = held
-    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held)
+    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held, left)
     return Answer(text, safe_json(data))
 
 
