@@ -13,7 +13,7 @@ import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, ageless
 from tests.faces.test_cli_care import complete
-from tests.faces.work_support import hq_database, plan, step, take
+from tests.faces.work_support import hq_database, plan, step, take, unclaimed
 
 
 @pytest.fixture
@@ -36,11 +36,14 @@ def test_a_project_from_plan_to_completion(cli: Cli) -> None:
     assert "  Acceptance:\n    It is unambiguous.\n" in first.out
     assert "renew it before with: hubbub step beat" in first.out
     beaten = cli.run("step", "beat", "--notes", "half", agent="alice")
-    assert beaten.out.startswith("Renewed parser/1: Grammar; its lease ends in 5 min")
+    assert unclaimed(beaten.out).startswith("Renewed parser/1: Grammar; its lease ends in 5 min")
     done = cli.run(
         "step", "done", "--commit", "c1", "--file", "g.md", "--result", "It has 40 rules.", agent="alice"
     )
-    assert done.out == ("Completed parser/1: Grammar.\nparser: 3 steps: 1 completed, 1 ready, 1 waiting.\n")
+    assert (
+        unclaimed(done.out)
+        == "Completed parser/1: Grammar.\nparser: 3 steps: 1 completed, 1 ready, 1 waiting.\n"
+    )
     assert step(cli, "parser/1")["files_modified"] == ["g.md"]
     assert step(cli, "parser/1")["notes"] == "half"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, end, small_pipe, wait_until_listening
-from tests.faces.work_support import plan, step, take, took_before
+from tests.faces.work_support import plan, step, take, took_before, unclaimed
 
 BIG = "x" * 60_000
 """More than a small pipe holds: its writer blocks until somebody reads."""
@@ -104,6 +105,32 @@ def test_which_claim_a_command_is_about(cli: Cli) -> None:
     assert cli.run("step", "done", agent="bob").out.startswith("Completed parser/3")  # the only one left
 
 
+def test_a_late_shell_can_be_kept_from_a_newer_claim_of_its_agent(cli: Cli) -> None:
+    plan(cli, "A")
+    old = took_before(cli, 1000, "parser/1", agent="bob")
+    claimed = cli.run("step", "claim", agent="bob")  # another shell of bob
+    new = cli.run("step", "mine", "--json", agent="bob").json["claims"][0]
+    assert f"export HUBBUB_CLAIM={new['claim_token']}\n" in claimed.out
+    for command in ("start", "beat", "done", "release"):
+        fenced = cli.run("step", command, agent="bob", env={"HUBBUB_CLAIM": old.token})
+        assert (fenced.status, fenced.code) == (5, "CLAIM_LOST")
+        first = cli.run("step", command, "--attempt", "1", agent="bob")
+        assert (first.status, first.code) == (5, "CLAIM_LOST")
+        assert "bob on parser/1 is attempt 2, claimed at 20" in first.err
+        assert "If you work on attempt 1: stop, it is over, and do not push." in first.err
+    assert cli.run("step", "fail", "no", "--attempt", "1", "--step", "1", agent="bob").code == "CLAIM_LOST"
+    named = cli.run("step", "beat", "--token", new["claim_token"], "--attempt", "1", agent="bob")
+    assert named.code == "CLAIM_LOST"
+    assert step(cli, "parser/1")["status"] == "claimed"
+    # Who names nothing acts on the newer one, and is told so.
+    told = cli.run("step", "beat", agent="bob").out
+    assert re.match(r"Renewed parser/1: A \(attempt 2, claimed .* by bob\); its lease ends in 5 min", told)
+    done = cli.run("step", "done", "--attempt", "2", "--json", agent="bob")
+    assert (done.json["attempt"]["number"], done.json["attempt"]["agent"]) == (2, "bob")
+    assert done.json["attempt"]["claimed_at"] == new["attempt"]["claimed_at"]
+    assert step(cli, "parser/1")["status"] == "completed"
+
+
 def test_a_claim_beside_a_session_is_renewed_by_it(cli: Cli) -> None:
     plan(cli, "A", "B")
     holding = cli.hold("alice")
@@ -157,7 +184,7 @@ def test_failing_parking_and_coming_back(cli: Cli) -> None:
     plan(cli, {"title": "A", "max_attempts": 1}, {"title": "B", "needs": [1]})
     take(cli, agent="bob")
     parked = cli.run("step", "fail", "-", "--delay", "0", agent="bob", stdin=b"It does not link.\n")
-    assert parked.out.startswith("Failed at parser/1: A; it is parked: its attempts are used up.")
+    assert unclaimed(parked.out).startswith("Failed at parser/1: A; it is parked: its attempts are used up.")
     stuck = cli.run("step", "claim", agent="alice")
     assert (stuck.status, "Nothing to claim (blocked_by_failed)" in stuck.out) == (4, True)
     assert "  In the way: s" in stuck.out
@@ -177,7 +204,7 @@ def test_releasing_is_no_failure(cli: Cli) -> None:
     plan(cli, "A")
     take(cli, agent="bob")
     rests = cli.run("step", "release", "--delay", "1h", "--notes", "half", agent="bob")
-    assert rests.out.startswith("Released parser/1: A; it can be claimed again in 60 min.\n")
+    assert unclaimed(rests.out).startswith("Released parser/1: A; it can be claimed again in 60 min.\n")
     assert cli.run("project", "metrics", "--json").json["failures"] == {}
     shown = cli.run("step", "show", "parser/1", "--json").json
     assert (shown["attempts"][0]["state"], shown["attempts"][0]["notes"]) == ("released", "half")
@@ -251,7 +278,7 @@ def test_a_full_device_gives_back_a_claim_and_keeps_what_was_done(cli: Cli, flag
             check=False,
         )
         assert done.returncode == 1
-        return done.stderr.decode()
+        return unclaimed(done.stderr.decode())
 
     assert "Gave back the step: nothing is lost." in full("step claim")
     assert step(cli, "parser/1")["status"] == "not_started"

@@ -150,6 +150,7 @@ def _token(parser: Parser) -> None:
         "--token", type=filled, metavar="TOKEN", help="the claim; else HUBBUB_CLAIM, or the only one you hold"
     )
     add("--step", type=filled, metavar="STEP", help="instead of a token: which of the steps that you hold")
+    add("--attempt", type=count, metavar="N", help="refuse if your claim is not this attempt")
 
 
 def _start(parser: Parser) -> None:
