@@ -173,11 +173,14 @@ def test_recovering(cli: Cli) -> None:
     assert cli.run("step", "recover", "parser/1").out.startswith(
         "Recovered parser/1: A; it can be claimed.\n"
     )
-    assert cli.run("step", "stale").out == "No claim shows no life.\n"
+    assert cli.run("step", "stale").out == "Every claim was renewed within 2 min.\n"
     take(cli, "--step", "parser/1", agent="bob")
     live = cli.run("step", "recover", "parser/1", agent="alice")
     assert (live.status, live.code) == (1, "CLAIM_LIVE")
     assert cli.run("step", "stale", "--idle", "0").out.startswith("parser/1  bob, attempt 2, last renewed ")
+    took_before(cli, 200, "parser/2", agent="bob")  # nobody renews it, and its lease is not over yet
+    unseen = cli.run("step", "stale").out
+    assert unseen.startswith("parser/2  bob, attempt 1, last renewed 3 min ago, lease ends in ")
 
 
 def test_failing_parking_and_coming_back(cli: Cli) -> None:

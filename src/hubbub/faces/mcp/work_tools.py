@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.bus import Steps
-from hubbub.clock import spoken, to_iso
+from hubbub.clock import left, to_iso
 from hubbub.errors import InvalidArgument
 from hubbub.errors_work import ClaimNotFound
 from hubbub.faces.mcp import long_texts
@@ -109,13 +109,13 @@ def _note(caller: Caller, claim: Claim) -> str:
 def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
     data = nothing_dict(nothing)
     held: list[str] = []
-    left: list[str] = []
+    others: list[str] = []
     if nothing.reason in _WAITS:
         held = [claim.step.id for claim in adopt(caller.bus, caller.member)]
-        left = [claim.step.id for claim in left_by_others(caller.bus, caller.member)]
+        others = [claim.step.id for claim in left_by_others(caller.bus, caller.member)]
     if held:
         data["yours"] = held
-    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held, left)
+    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held, others)
     return Answer(text, safe_json(data))
 
 
@@ -138,9 +138,8 @@ def heartbeat(caller: Caller, given: dict[str, Any]) -> Answer:
 def _held(caller: Caller, claim: Claim, what: str) -> Answer:
     caller.member.claims.keep(claim.token, claim.step.id)
     attempt, now = claim.attempt, caller.bus.store.now()
-    left = spoken(max(0, attempt.limit_until - now))
     text = f"Step {claim.step.num} of {quoted(claim.project.name)} ({claim.step.id}) {what}. "
-    text += f"You have {left} left for it; this server renews the claim."
+    text += f"You have {left(attempt.limit_until, now)} left for it; this server renews the claim."
     data = {
         "step_id": claim.step.id,
         "status": claim.step.status,
@@ -218,7 +217,7 @@ def release_step(caller: Caller, given: dict[str, Any]) -> Answer:
 
 
 def _rest(caller: Caller, until: int) -> str:
-    return spoken(max(0, until - caller.bus.store.now()))
+    return left(until, caller.bus.store.now())
 
 
 def _over(caller: Caller, step: Step, what: str) -> Answer:

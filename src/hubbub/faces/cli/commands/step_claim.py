@@ -54,7 +54,7 @@ def claim(context: Context) -> int:
 
 def _nothing(context: Context, found: Nothing) -> int:
     if found.reason == "no_such_project":
-        raise ProjectNotFound(found.says)
+        raise ProjectNotFound(found.says, hint=_step_meant(context))
     if context.output.json:
         context.output.answer(nothing_dict(found))
         return EXIT_NOTHING
@@ -66,6 +66,16 @@ def _nothing(context: Context, found: Nothing) -> int:
         if what.startswith("s"):
             context.output.line(f"  In the way: {what}; more: hubbub step show {what}")
     return EXIT_NOTHING
+
+
+def _step_meant(context: Context) -> str | None:
+    """How to claim the step that the place of the project names, if it names one."""
+    name = context.arguments.project
+    try:
+        step = context.bus.work.step(name)[0]
+    except HubbubError:
+        return None
+    return f"To claim that step: hubbub step claim --step {safe_line(name)} ({safe_line(step.title, 60)})"
 
 
 def _show(context: Context, found: Claim) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubbub.clock import spoken
 from hubbub.faces.cli import claims, render_work
 from hubbub.faces.cli.bodies import read_body, read_text
 from hubbub.text import safe_line
@@ -92,7 +93,7 @@ def stale(context: Context) -> int:
     for each in found:
         render_work.stale(each, context.bus.work.project(each.step.project), now, output)
     if not found:
-        output.line("No claim shows no life.")
+        output.line(f"Every claim was renewed within {spoken(int(given.idle * 1000))}.")
     elif any(each.expired for each in found):
         output.line("One that ran out goes to whoever claims next, or: hubbub step recover STEP")
     return 0
