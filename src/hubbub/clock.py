@@ -62,6 +62,22 @@ def spoken(milliseconds: int) -> str:
     return f"{milliseconds // 86_400_000} d"
 
 
+def left(until: int, now: int) -> str:
+    """How long it is until a time to come, to the nearest unit: five minutes less a moment are ``5 min``,
+    not 4. What is over is ``0 ms``."""
+    time_left = max(0, until - now)
+    unit = (
+        1
+        if time_left < 1000
+        else 1000
+        if time_left < 120_000
+        else 60_000
+        if time_left < 7_170_000
+        else 3_600_000
+    )
+    return spoken((time_left + unit // 2) // unit * unit)
+
+
 def moment(text: str, now: int) -> int:
     """The time that ``10m`` (ago), ``2h``, ``3d`` or an ISO date and time stands for, in milliseconds.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.errors import EXIT_CONTEXT, HubbubError, InvalidArgument, NotFound
+from hubbub.errors import EXIT_CONTEXT, HubbubError, InvalidArgument, NotFound, WrongContext
 
 
 class ProjectNotFound(NotFound):
@@ -71,6 +71,30 @@ class StepNotCompleted(HubbubError):
     default_hint = "Its holder completes it first: complete_step, or hubbub step done"
 
 
+class StepCompletedOtherwise(HubbubError):
+    """The step is done already, with another commit, result, notes or files; nothing was changed."""
+
+    code = "STEP_COMPLETED_OTHERWISE"
+    default_hint = (
+        "The same request again has the same answer. What was recorded stays: say in the project's topic what "
+        "is right, or add a step that corrects it."
+    )
+
+
+class StepNotClaimed(HubbubError):
+    """Nobody holds the step, so there is no claim to take back."""
+
+    code = "STEP_NOT_CLAIMED"
+    default_hint = "What keeps it from being claimed: get_step, or hubbub step explain"
+
+
+class ProjectNotDone(HubbubError):
+    """The project has steps that are neither done nor cancelled; nothing was changed."""
+
+    code = "PROJECT_NOT_DONE"
+    default_hint = "It completes by itself with its last step. To stop before, abort it, or cancel what is left."
+
+
 class StepNotParked(HubbubError):
     """Only a parked, failed or cancelled step can be retried."""
 
@@ -86,11 +110,14 @@ class ClaimLost(HubbubError):
     default_hint = "Stop working on this step and do not push. Claim another one to go on."
 
 
-class ClaimNotFound(NotFound):
-    """The agent has no claim that this could mean."""
+class ClaimNotFound(WrongContext):
+    """The agent has no claim that this could mean: it took none, or what it took is over."""
 
     code = "CLAIM_NOT_FOUND"
-    default_hint = "Your claims: claim_step(mine=true), or hubbub step mine"
+    default_hint = (
+        "Your claims: claim_step(mine=true), or hubbub step mine. "
+        "To take one: claim_step, or hubbub step claim"
+    )
 
 
 class ClaimLive(HubbubError):

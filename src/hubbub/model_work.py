@@ -7,6 +7,16 @@ from typing import Any, NamedTuple
 CLAIM_MS = 300_000
 """How long a claim is good for without being renewed. The process that serves the agent renews it."""
 
+LEASE_MIN_MS = 30_000
+"""The shortest lease that may be asked for: three beats of the process that serves the agent."""
+
+ORPHAN_MS = 60_000
+"""How much longer the claims of a session are good that stopped beating without a word, from when that is
+noticed: enough for a process that was only held up, or for the agent's next session, to go on with them."""
+
+LOST_SHOWN_MS = 86_400_000
+"""How long an agent is told of claims that it lost."""
+
 TIME_LIMIT_MS = 4 * 3_600_000
 """How long one attempt at a step may take in all, unless the step sets another time."""
 
@@ -29,6 +39,10 @@ AGEING_MS = 600_000
 """A step goes before one whose priority is a point higher once it has been ready for this much longer.
 Two ready steps d points apart are therefore served in order of age when their ages differ by more than d
 times this: nothing starves."""
+
+IN_LINE_MS = AGEING_MS
+"""A step that live claims keep from being claimed stands in line for what they hold once its place in the
+order of claims is this far in the past: from then on no step behind it gets what it waits for."""
 
 PRIORITY_MAX = 100
 """Priorities go from minus this to this; 0 is usual and higher goes first."""
@@ -278,6 +292,31 @@ class Claim(NamedTuple):
     """Earlier attempts, the latest first."""
     repeated: bool = False
     """The request id was known: this is what it had."""
+    note: str = ""
+    """What was said when the step was last brought back by a retry."""
+
+
+class Lost(NamedTuple):
+    """A claim that its agent lost: it ran out, or was taken back from it."""
+
+    step: Step
+    """As it is now: ``agent`` has it by now, if anybody."""
+    attempt: Attempt
+    """As it ended."""
+
+
+class Holder(NamedTuple):
+    """Who has a step, and whether anybody is there."""
+
+    step: str
+    """The step's id."""
+    name: str
+    """``PROJECT/NUMBER``."""
+    agent: str
+    lease_until: int
+    """The claim is over at this time unless it is renewed."""
+    offline_since: int | None = None
+    """Since when no session of the agent is live; None when one is, or when none ever held the claim."""
 
 
 class Nothing(NamedTuple):
@@ -292,6 +331,8 @@ class Nothing(NamedTuple):
     """Ids of the steps, claims or reservations that stand in the way."""
     retry_at: int | None = None
     """When there may be something, if nothing else happens."""
+    holders: tuple[Holder, ...] = ()
+    """Of the claims that stand in the way, the first ten."""
 
 
 class Wanted(NamedTuple):
@@ -343,9 +384,12 @@ class Blocker(NamedTuple):
     """One thing that a step waits for."""
 
     kind: str
-    """``need``, ``failed``, ``project``, ``delay``, ``path``, ``resource``, ``claimed`` or ``over``."""
+    """``need``, ``failed``, ``project``, ``delay``, ``path``, ``resource``, ``line`` (a step before it waits
+    for the same), ``claimed`` or ``over``."""
     what: str
     says: str
+    holder: Holder | None = None
+    """Whose claim it is: of ``claimed``, of a ``path`` that a claim holds, and of a ``need`` in hand."""
 
 
 class Metrics(NamedTuple):

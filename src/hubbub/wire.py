@@ -156,9 +156,22 @@ def event_dict(event: Event) -> dict[str, Any]:
             "step": event.step,
             "attempt": event.attempt,
             "agent": event.agent,
-            "detail": event.detail,
+            "detail": detail_of(event),
         }
     )
+
+
+_TIMES = ("lease_until", "not_before", "until")
+
+
+def detail_of(event: Event) -> dict[str, Any] | None:
+    """What the ledger keeps besides, with its times written as everywhere."""
+    if event.detail is None:
+        return None
+    return {
+        name: to_iso(value) if name in _TIMES and isinstance(value, int) else value
+        for name, value in event.detail.items()
+    }
 
 
 # --- topics --------------------------------------------------------------------------------------

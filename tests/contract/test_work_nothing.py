@@ -284,7 +284,7 @@ def test_why_a_step_that_is_named_can_not_be_had(world: World) -> None:
         1: ("all_done", ids[1], None),
         2: ("all_in_flight", ids[2], now + CLAIM_MS),
         3: ("blocked", ids[2], None),
-        4: ("all_done", ids[4], None),
+        4: ("blocked_by_failed", ids[4], None),
         5: ("blocked_by_failed", ids[4], None),
         6: ("delayed", ids[6], now + 77),
         7: ("held", kept.id, now + 1000),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces.cli_support import Cli, post
+from tests.faces.work_support import plan
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def test_no_mark_of_a_word_behind_two_dashes_is_shown(cli: Cli) -> None:
         (["post", "hi"], "sync TOPIC --post TEXT, or send"),
         (["hepl"], "--help"),
         (["recieve"], "receive"),
+        (["step", "complete"], "step done"),
+        (["step", "next"], "step claim"),
+        (["step", "heartbeat"], "step beat"),
+        (["step", "delete", "parser/1"], "step cancel"),
+        (["project", "delete", "parser"], "project abort"),
+        (["project", "new", "parser"], "project create"),
+        (["claim", "parser"], "step claim"),
+        (["complete"], "step done"),
+        (["unlock", "src/**"], "reserve release"),
     ],
 )
 def test_a_word_for_another_command_leads_to_it(cli: Cli, words: list[str], meant: str) -> None:
@@ -158,3 +168,26 @@ def test_an_export_into_no_folder_says_so(cli: Cli) -> None:
     refused = cli.run("export", "review", "-o", "nowhere/x.md")
     assert (refused.status, refused.code) == (1, "EXPORT_FAILED")
     assert "The folder nowhere does not exist." in refused.err
+
+
+def test_every_command_that_another_word_leads_to_is_there() -> None:
+    import re
+
+    from hubbub.faces.cli import catalogue, synonyms
+
+    for word, meant in synonyms._MEANT.items():
+        assert word not in catalogue.COMMANDS
+        for each in re.split(", or | or ", meant):
+            name = re.match(r"(?:--)?[a-z]+(?: [a-z]+)?", each)
+            assert name is not None
+            assert name[0] in ("--help", *catalogue.COMMANDS, *catalogue.FAMILIES) or (
+                name[0].partition(" ")[0] in catalogue.COMMANDS
+            ), meant
+
+
+def test_a_step_in_the_place_of_a_project_leads_to_the_option(cli: Cli) -> None:
+    plan(cli, "A")
+    refused = cli.run("step", "claim", "parser/1", agent="bob")
+    assert (refused.status, refused.code) == (3, "PROJECT_NOT_FOUND")
+    assert "To claim that step: hubbub step claim --step parser/1 (A)" in refused.err
+    assert "hubbub step claim --step" not in cli.run("step", "claim", "parser/9", agent="bob").err

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, ageless
 from tests.faces.test_cli_care import complete
-from tests.faces.work_support import hq_database, plan, step, take
+from tests.faces.work_support import hq_database, plan, step, take, unclaimed
 
 
 @pytest.fixture
@@ -36,11 +36,14 @@ def test_a_project_from_plan_to_completion(cli: Cli) -> None:
     assert "  Acceptance:\n    It is unambiguous.\n" in first.out
     assert "renew it before with: hubbub step beat" in first.out
     beaten = cli.run("step", "beat", "--notes", "half", agent="alice")
-    assert beaten.out.startswith("Renewed parser/1: Grammar; its lease ends in 5 min")
+    assert unclaimed(beaten.out).startswith("Renewed parser/1: Grammar; its lease ends in 5 min")
     done = cli.run(
         "step", "done", "--commit", "c1", "--file", "g.md", "--result", "It has 40 rules.", agent="alice"
     )
-    assert done.out == ("Completed parser/1: Grammar.\nparser: 3 steps: 1 completed, 1 ready, 1 waiting.\n")
+    assert (
+        unclaimed(done.out)
+        == "Completed parser/1: Grammar.\nparser: 3 steps: 1 completed, 1 ready, 1 waiting.\n"
+    )
     assert step(cli, "parser/1")["files_modified"] == ["g.md"]
     assert step(cli, "parser/1")["notes"] == "half"
 
@@ -230,6 +233,14 @@ def test_the_graph_in_its_forms(cli: Cli) -> None:
     assert (again.status, again.code) == (1, "EXPORT_FAILED")
     assert cli.run("step", "graph", "parser", "-o", "p.svg", "--format", "text", "--force").status == 0
     assert (cli.folder / "p.svg").read_text() == text
+    picture_file = cli.run("step", "graph", "parser", "-o", "p.png")
+    assert (picture_file.status, picture_file.code) == (2, "USAGE")
+    assert "A name that ends in .svg, .mmd, .mermaid, .txt says how" in picture_file.err
+    assert not (cli.folder / "p.png").exists()
+    assert cli.run("step", "graph", "parser", "-o", "p.png", "--format", "svg").status == 0
+    for name, begins in (("p.txt", "parser (active)"), ("p.mmd", "flowchart"), ("plain", "parser (active)")):
+        assert cli.run("step", "graph", "parser", "-o", name).status == 0
+        assert begins in (cli.folder / name).read_text()
     wrong = cli.run("step", "graph", "parser", "--format", "svgg")
     assert (wrong.status, wrong.code) == (2, "INVALID_ARGUMENT")
 
@@ -262,6 +273,11 @@ def test_figures_and_events(cli: Cli) -> None:
         ("step_claimed", "parser/1"),
         ("step_completed", "parser/1"),
     ]
+    claimed = next(each for each in events if each["event"] == "step_claimed")
+    assert claimed["detail"]["lease_until"].endswith("Z")
+    assert (
+        f'"lease_until": "{claimed["detail"]["lease_until"]}"' in cli.run("project", "events", "parser").out
+    )
     newest = cli.run("project", "events", "parser", "--limit", "1").out
     assert "step_completed       bob  parser/1  attempt 1\n" in newest
     assert cli.run("project", "events", "parser", "--step", "3", "--agent", "bob").out.startswith("Nothing")
@@ -297,39 +313,6 @@ def test_what_others_wrote_can_not_pass_for_more_than_it_is(cli: Cli) -> None:
     for words in (["step", "add", "parser", "a\x1b[2Jb"], ["project", "create", "a\nb"]):
         refused = cli.run(*words, agent="alice")
         assert (refused.status, "\x1b" in refused.err) == (2, False)
-
-
-# --- files ---------------------------------------------------------------------------------------------
-
-
-def test_reserving_files(cli: Cli) -> None:
-    assert cli.run("reserve").out == "No files are reserved.\n"
-    kept = cli.run(
-        "reserve", "--for", "30m", "src/**", "docs/", "--reason", "Renaming", "--json", agent="alice"
-    )
-    id_ = kept.json["reservation"]["id"]
-    assert kept.json["reservation"]["globs"] == ["src/**", "docs/**"]
-    held = cli.run("reserve", "check", "src/a.py", "README.md", agent="bob")
-    assert held.status == 1
-    assert held.out.startswith(f"src/a.py  held by alice ({id_}, src/**), ends in ")
-    assert held.out.endswith(": Renaming\n")
-    assert cli.run("reserve", "check", "src/a.py", agent="alice").out == "Free.\n"
-    assert cli.run("reserve", "check", "README.md").status == 0
-    refused = cli.run("reserve", "src/b.py", agent="bob")
-    assert (refused.status, refused.code) == (1, "PATH_HELD")
-    assert cli.run("reserve", "renew", id_, "--for", "2h", agent="alice").out.endswith("it ends in 2 h.\n")
-    assert cli.run("reserve", "list", "--agent", "alice").out.startswith(
-        f"{id_}  alice  src/** docs/**  ends"
-    )
-    others = cli.run("reserve", "release", id_, agent="bob")
-    assert (others.status, others.code) == (3, "RESERVATION_NOT_FOUND")
-    assert cli.run("reserve", "release", id_, agent="alice").out == f"Released {id_}: src/** docs/**.\n"
-    assert cli.run("reserve", "check", "src/a.py", agent="bob").status == 0
-    assert cli.run("reserve", "--", "list", agent="bob").out.startswith("Reserved list (r")
-    plan(cli, {"title": "x", "paths": ["lib/**"]})
-    take(cli, agent="bob")
-    by_step = cli.run("reserve", "check", "lib/x.py", "--json", agent="alice")
-    assert (by_step.status, by_step.json["conflicts"][0]["reason"]) == (1, "step 1: x")
 
 
 # --- plans as files ------------------------------------------------------------------------------------

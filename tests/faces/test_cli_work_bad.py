@@ -78,6 +78,8 @@ BAD = (
     (["step", "retry", "parser/2"], 1, "STEP_NOT_PARKED"),
     (["step", "stale", "--idle", "-1"], 2, "INVALID_ARGUMENT"),
     (["step", "graph", "nowhere"], 3, "PROJECT_NOT_FOUND"),
+    (["step", "graph", "parser", "-o", "r.png"], 2, "USAGE"),
+    (["step", "claim", "parser/1"], 3, "PROJECT_NOT_FOUND"),
     (["reserve", "/abs"], 2, "INVALID_ARGUMENT"),
     (["reserve", "x", "--for", "0"], 2, "INVALID_ARGUMENT"),
     (["reserve", "--for", "1h"], 2, "USAGE"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces.cli_support import DEADLINE, Cli, end, small_pipe, wait_until_listening
-from tests.faces.work_support import plan, step, take, took_before
+from tests.faces.work_support import plan, step, take, took_before, unclaimed
 
 BIG = "x" * 60_000
 """More than a small pipe holds: its writer blocks until somebody reads."""
@@ -80,7 +81,7 @@ def test_a_signal_ends_a_wait(cli: Cli) -> None:
 
 def test_which_claim_a_command_is_about(cli: Cli) -> None:
     none = cli.run("step", "done", agent="bob")
-    assert (none.status, none.code) == (5, "NO_CLAIM")
+    assert (none.status, none.code) == (5, "CLAIM_NOT_FOUND")
     assert cli.run("step", "mine", agent="bob").status == 4
     plan(cli, "A", "B", "C", "D")
     tokens = [take(cli, agent="bob")["claim_token"] for _ in range(4)]
@@ -95,13 +96,39 @@ def test_which_claim_a_command_is_about(cli: Cli) -> None:
     both = cli.run("step", "done", "--token", tokens[2], "--step", "3", agent="bob")
     assert (both.status, both.code) == (2, "USAGE")
     other = cli.run("step", "done", "--step", "parser/1", agent="bob")
-    assert (other.status, other.code) == (5, "NO_CLAIM")
+    assert (other.status, other.code) == (5, "CLAIM_NOT_FOUND")
     unknown = cli.run("step", "done", "--step", "parser/9", agent="bob")
     assert (unknown.status, unknown.code) == (3, "STEP_NOT_FOUND")
     theirs = cli.run("step", "done", "--token", tokens[2], agent="alice")
     assert (theirs.status, theirs.code) == (5, "CLAIM_LOST")
     assert "belongs to bob" in theirs.err
     assert cli.run("step", "done", agent="bob").out.startswith("Completed parser/3")  # the only one left
+
+
+def test_a_late_shell_can_be_kept_from_a_newer_claim_of_its_agent(cli: Cli) -> None:
+    plan(cli, "A")
+    old = took_before(cli, 1000, "parser/1", agent="bob")
+    claimed = cli.run("step", "claim", agent="bob")  # another shell of bob
+    new = cli.run("step", "mine", "--json", agent="bob").json["claims"][0]
+    assert f"export HUBBUB_CLAIM={new['claim_token']}\n" in claimed.out
+    for command in ("start", "beat", "done", "release"):
+        fenced = cli.run("step", command, agent="bob", env={"HUBBUB_CLAIM": old.token})
+        assert (fenced.status, fenced.code) == (5, "CLAIM_LOST")
+        first = cli.run("step", command, "--attempt", "1", agent="bob")
+        assert (first.status, first.code) == (5, "CLAIM_LOST")
+        assert "bob on parser/1 is attempt 2, claimed at 20" in first.err
+        assert "If you work on attempt 1: stop, it is over, and do not push." in first.err
+    assert cli.run("step", "fail", "no", "--attempt", "1", "--step", "1", agent="bob").code == "CLAIM_LOST"
+    named = cli.run("step", "beat", "--token", new["claim_token"], "--attempt", "1", agent="bob")
+    assert named.code == "CLAIM_LOST"
+    assert step(cli, "parser/1")["status"] == "claimed"
+    # Who names nothing acts on the newer one, and is told so.
+    told = cli.run("step", "beat", agent="bob").out
+    assert re.match(r"Renewed parser/1: A \(attempt 2, claimed .* by bob\); its lease ends in 5 min", told)
+    done = cli.run("step", "done", "--attempt", "2", "--json", agent="bob")
+    assert (done.json["attempt"]["number"], done.json["attempt"]["agent"]) == (2, "bob")
+    assert done.json["attempt"]["claimed_at"] == new["attempt"]["claimed_at"]
+    assert step(cli, "parser/1")["status"] == "completed"
 
 
 def test_a_claim_beside_a_session_is_renewed_by_it(cli: Cli) -> None:
@@ -146,18 +173,21 @@ def test_recovering(cli: Cli) -> None:
     assert cli.run("step", "recover", "parser/1").out.startswith(
         "Recovered parser/1: A; it can be claimed.\n"
     )
-    assert cli.run("step", "stale").out == "No claim shows no life.\n"
+    assert cli.run("step", "stale").out == "Every claim was renewed within 2 min.\n"
     take(cli, "--step", "parser/1", agent="bob")
     live = cli.run("step", "recover", "parser/1", agent="alice")
     assert (live.status, live.code) == (1, "CLAIM_LIVE")
     assert cli.run("step", "stale", "--idle", "0").out.startswith("parser/1  bob, attempt 2, last renewed ")
+    took_before(cli, 200, "parser/2", agent="bob")  # nobody renews it, and its lease is not over yet
+    unseen = cli.run("step", "stale").out
+    assert unseen.startswith("parser/2  bob, attempt 1, last renewed 3 min ago, lease ends in ")
 
 
 def test_failing_parking_and_coming_back(cli: Cli) -> None:
     plan(cli, {"title": "A", "max_attempts": 1}, {"title": "B", "needs": [1]})
     take(cli, agent="bob")
     parked = cli.run("step", "fail", "-", "--delay", "0", agent="bob", stdin=b"It does not link.\n")
-    assert parked.out.startswith("Failed at parser/1: A; it is parked: its attempts are used up.")
+    assert unclaimed(parked.out).startswith("Failed at parser/1: A; it is parked: its attempts are used up.")
     stuck = cli.run("step", "claim", agent="alice")
     assert (stuck.status, "Nothing to claim (blocked_by_failed)" in stuck.out) == (4, True)
     assert "  In the way: s" in stuck.out
@@ -177,7 +207,7 @@ def test_releasing_is_no_failure(cli: Cli) -> None:
     plan(cli, "A")
     take(cli, agent="bob")
     rests = cli.run("step", "release", "--delay", "1h", "--notes", "half", agent="bob")
-    assert rests.out.startswith("Released parser/1: A; it can be claimed again in 60 min.\n")
+    assert unclaimed(rests.out).startswith("Released parser/1: A; it can be claimed again in 60 min.\n")
     assert cli.run("project", "metrics", "--json").json["failures"] == {}
     shown = cli.run("step", "show", "parser/1", "--json").json
     assert (shown["attempts"][0]["state"], shown["attempts"][0]["notes"]) == ("released", "half")
@@ -251,7 +281,7 @@ def test_a_full_device_gives_back_a_claim_and_keeps_what_was_done(cli: Cli, flag
             check=False,
         )
         assert done.returncode == 1
-        return done.stderr.decode()
+        return unclaimed(done.stderr.decode())
 
     assert "Gave back the step: nothing is lost." in full("step claim")
     assert step(cli, "parser/1")["status"] == "not_started"

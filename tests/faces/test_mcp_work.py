@@ -107,6 +107,8 @@ def test_two_agents_race_and_no_step_is_had_twice(era: str, tmp_path: Path) -> N
                         tasks.start_soon(work, client)
         assert (len(had), len(set(had))) == (20, 20)
         events = (await use(alice, "get_agent_events", project="p", limit=100))["events"]
+        claims = [event for event in events if event["event"] == "step_claimed"]
+        assert all(event["detail"]["lease_until"].endswith("Z") for event in claims)
         claimed = [event["step"] for event in events if event["event"] == "step_claimed"]
         assert sorted(claimed) == sorted(had)
         metrics = await use(bob, "get_metrics", project="p")

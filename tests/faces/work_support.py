@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +38,11 @@ def take(cli: Cli, *words: str, agent: str = "alice") -> dict[str, Any]:
     done = cli.run("step", "claim", *words, "--json", agent=agent)
     assert done.status == 0, done.out
     return done.json
+
+
+def unclaimed(text: str) -> str:
+    """``text`` without the attempts that commands say they acted on: when those were claimed may differ."""
+    return re.sub(r" \(attempt \d+, claimed [^()]* by [a-z]+\)", "", text)
 
 
 def took_before(cli: Cli, seconds: float, step: str, agent: str = "alice") -> Claim:

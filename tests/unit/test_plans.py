@@ -306,6 +306,29 @@ def test_a_plan_that_can_not_be(bus: Bus, steps: str, error: type[HubbubError], 
     assert bus.work.projects() == ((), None)
 
 
+@pytest.mark.parametrize(
+    ("needs", "line", "says", "cycle"),
+    [
+        ("[2]\n- title: b\n  needs: [3]\n- title: c\n  needs: [1]", 4, "1 -> 2 -> 3 -> 1.", [1, 2, 3, 1]),
+        ("[1]", 4, "1 -> 1.", [1, 1]),
+        ("[]\n- title: b\n- title: c\n\n  needs:\n  - 9\n", 8, "The plan has no step 9.", None),
+        ("[]\n  num: 1\n- title: b\n  num: 1", 7, "Step 1 of the file has the number 1, too.", None),
+    ],
+)
+def test_an_error_about_several_steps_says_where_it_is(
+    bus: Bus, needs: str, line: int, says: str, cycle: list[int] | None
+) -> None:
+    text = f"name: p\nsteps:\n- title: a\n  needs: {needs}"
+    with pytest.raises((DependencyCycle, StepNotFound, StepExists)) as caught:
+        import_plan(bus, ADA, text)
+    error = caught.value
+    assert error.message.startswith(f"Line {line}: step {error.details['step']}, field ")
+    assert error.message.endswith(says)
+    assert (error.details["line"], error.details.get("cycle")) == (line, cycle)
+    assert text.split("\n")[line - 1].strip().startswith(error.details["field"])
+    assert error.hint == "Nothing was imported."
+
+
 def test_what_a_person_says_was_done(bus: Bus) -> None:
     text = """
 name: p

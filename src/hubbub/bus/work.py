@@ -21,6 +21,7 @@ from hubbub.model_work import (
     Attempt,
     Blocker,
     Claim,
+    Lost,
     Metrics,
     Need,
     Nothing,
@@ -240,6 +241,10 @@ class Work(Files):
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """What the agent holds; its session renews that from now on."""
         return self._store.work.mine(actor)
+
+    def lost(self, actor: Actor) -> tuple[Lost, ...]:
+        """What the agent lost within a day and has not claimed again: its lease ran out while it was away."""
+        return self._store.work.lost(actor)
 
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None

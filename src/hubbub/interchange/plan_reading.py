@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from hubbub.bus import Bus, checking, planning
 from hubbub.errors import HubbubError, InvalidArgument
+from hubbub.errors_work import DependencyCycle, StepExists, StepNotFound
 from hubbub.interchange import checks
 from hubbub.interchange.plan_text import Parsed, invalid
 from hubbub.model import Actor
-from hubbub.model_work import DONE, PROJECT_STATES, STATUSES, STEPS_MAX, Past, PastAttempt, StepDraft
+from hubbub.model_work import DONE, PROJECT_STATES, STATUSES, STEPS_MAX, Need, Past, PastAttempt, StepDraft
 from hubbub.names import check_name, check_topic_name, check_word, nearest
 
 FORMAT = "hubbub-plan"
@@ -113,6 +115,16 @@ def _refuse_other(parsed: Parsed, value: dict[str, Any]) -> None:
         )
 
 
+def _circle(needs: dict[int, tuple[Need, ...]]) -> list[int]:
+    """A circle of steps that need each other, from one step to itself again; empty when there is none."""
+    known = {num: [need.num for need in each] for num, each in needs.items()}
+    try:
+        TopologicalSorter(known).prepare()
+    except CycleError as error:
+        return [int(num) for num in reversed(error.args[1])]
+    return []
+
+
 class _Reader:
     """Checks the parts of a plan, and says where something is wrong."""
 
@@ -174,7 +186,37 @@ class _Reader:
             # What an abort cancelled comes back when the project is taken up again.
             if keep_done and (was.status in DONE or (was.status == "cancelled" and not aborted)):
                 past.append(was)
+        self._check_numbers(numbered)
         return tuple(numbered), tuple(past)
+
+    def _check_numbers(self, drafts: list[StepDraft]) -> None:
+        """Raise, with the place, what the bus would refuse without one: numbers that are there twice, needs
+        of steps that are not there, and circles."""
+        places: dict[int, int] = {}
+        for place, draft in enumerate(drafts, 1):
+            assert draft.num is not None
+            if draft.num in places:
+                what = f"Step {places[draft.num]} of the file has the number {draft.num}, too."
+                raise self._at(place, "num", StepExists, what)
+            places[draft.num] = place
+        for place, draft in enumerate(drafts, 1):
+            for need in draft.needs:
+                if need.num not in places:
+                    raise self._at(place, "needs", StepNotFound, f"The plan has no step {need.num}.")
+        circle = _circle({draft.num: draft.needs for draft in drafts if draft.num is not None})
+        if circle:
+            shown = " -> ".join(map(str, circle[:30])) + (" -> ..." if len(circle) > 30 else "")
+            what = f"Steps would wait for each other: {shown}."
+            raise self._at(places[circle[0]], "needs", DependencyCycle, what, cycle=circle)
+
+    def _at(
+        self, place: int, field: str, kind: type[HubbubError], message: str, **details: Any
+    ) -> HubbubError:
+        """An error of that kind that says where it is."""
+        line = self._parsed.line(place, field)
+        where = f"Line {line}: step {place}" if line is not None else f"Step {place}"
+        known = {"step": place, "field": field, **details} | ({} if line is None else {"line": line})
+        return kind(f"{where}, field {field}: {message}", hint="Nothing was imported.", **known)
 
     def _fields(self, place: int, given: object) -> dict[str, Any]:
         if isinstance(given, str):

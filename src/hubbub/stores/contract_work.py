@@ -21,6 +21,7 @@ from hubbub.model_work import (
     Blocker,
     Claim,
     Conflict,
+    Lost,
     Metrics,
     Need,
     Nothing,
@@ -162,6 +163,11 @@ class WorkStore(Protocol):
 
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """The live claims of the agent. They are the acting session's from now on: it renews them."""
+        ...
+
+    def lost(self, actor: Actor) -> tuple[Lost, ...]:
+        """The claims that the agent lost within ``LOST_SHOWN_MS``, the latest first, ten at most: their lease
+        or time ran out, or they were taken back. Not those of steps that it has claimed again since."""
         ...
 
     def start(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ClaimLost, StepNotFound
-from hubbub.faces.cli.failures import NoClaim, UsageError
+from hubbub.errors_work import ClaimLost, ClaimNotFound, StepNotFound
+from hubbub.faces.cli.failures import UsageError
+from hubbub.faces.cli.render import ago
 from hubbub.model_work import LIVE
 from hubbub.text import safe_line
 
@@ -16,43 +17,98 @@ if TYPE_CHECKING:
 
     from hubbub.faces.cli.context import Context
     from hubbub.model import Actor
-    from hubbub.model_work import Claim, Step
+    from hubbub.model_work import Attempt, Claim, Step
 
 LISTED = 10
 PAGE = 1000
+_TAKE_ONE = "Take one: hubbub step claim. One that was not renewed in time is over: hubbub log tells."
 
 
-def token(context: Context, actor: Actor) -> str:
-    """The token that ``--token`` or ``--step`` names, else HUBBUB_CLAIM, else the agent's only live claim's.
+class Chosen(NamedTuple):
+    """The claim that a command is about."""
+
+    token: str
+    attempt: Attempt | None
+    """Which attempt that is; None where the token itself was named."""
+
+    def told(self, now: int) -> str:
+        """Which attempt the command acts on, to stand behind the title of the step; empty where the caller
+        has said so by naming its token."""
+        own = self.attempt
+        return (
+            ""
+            if own is None
+            else f" (attempt {own.number}, claimed {ago(now, own.claimed_at)} by {own.agent})"
+        )
+
+    def answer(self) -> dict[str, Any]:
+        """The same as a part of an answer in JSON."""
+        own = self.attempt
+        return (
+            {}
+            if own is None
+            else {"attempt": {"number": own.number, "claimed_at": to_iso(own.claimed_at), "agent": own.agent}}
+        )
+
+
+def choose(context: Context, actor: Actor) -> Chosen:
+    """The claim that ``--token`` or ``--step`` names, else HUBBUB_CLAIM, else the agent's only live one.
+
+    Without a token a command acts for its agent as that is now, whichever of its shells claimed.
 
     Raises:
-        ClaimLost: it held the step that ``--step`` names, and lost it.
-        NoClaim: it holds none, or not that step.
+        ClaimLost: it held the step that ``--step`` names, and lost it; or ``--attempt`` is another one.
+        ClaimNotFound: it holds none, or not that step.
         UsageError: it holds several.
     """
     given = context.arguments
     if given.token is not None and given.step is not None:
         raise UsageError("--token and --step name the same thing: give one of them.")
-    if given.token is not None:
-        return str(given.token)
-    if given.step is None:
-        named = os.environ.get("HUBBUB_CLAIM")
-        if named:
-            return named
+    named = given.token
+    if named is None and given.step is None:
+        named = os.environ.get("HUBBUB_CLAIM") or None
+    if named is not None and given.attempt is None:
+        return Chosen(str(named), None)
     held = context.bus.work.mine(actor)
+    if named is not None:
+        found = next((claim for claim in held if claim.token == named), None)
+        if found is None:
+            return Chosen(str(named), None)  # the bus says what became of it
+    else:
+        found = _found(context, actor, held)
+    if given.attempt not in (None, found.attempt.number):
+        raise _another(found, given.attempt)
+    return Chosen(found.token, found.attempt if named is None else None)
+
+
+def _found(context: Context, actor: Actor, held: tuple[Claim, ...]) -> Claim:
+    """The one of the agent's claims that ``--step`` names, or the only one."""
+    given = context.arguments
     if given.step is not None:
         held = _of_step(context, held)
     if len(held) == 1:
-        return held[0].token
+        return held[0]
     if not held:
         if given.step is not None:
             _refuse_lost(context, actor)
         what = "no step" if given.step is None else f"no claim on {safe_line(given.step, 100)}"
-        raise NoClaim(f"{actor.agent} holds {what}.")
+        raise ClaimNotFound(f"{actor.agent} holds {what}.", hint=_TAKE_ONE)
     several = "; ".join(f"--token {claim.token} ({_named(claim)})" for claim in held[:LISTED])
     more = f"; and {len(held) - LISTED} more" if len(held) > LISTED else ""
     raise UsageError(
         f"{actor.agent} holds {len(held)} steps: say which one.", hint=f"One of: {several}{more}."
+    )
+
+
+def _another(held: Claim, wanted: int) -> ClaimLost:
+    """The agent holds the step by another attempt than the caller believes."""
+    own, name = held.attempt, f"{safe_line(held.project.name)}/{held.step.num}"
+    return ClaimLost(
+        f"The claim of {own.agent} on {name} is attempt {own.number}, claimed at "
+        f"{to_iso(own.claimed_at)}, not attempt {wanted}.",
+        hint=f"If you work on attempt {wanted}: stop, it is over, and do not push. Else give --attempt "
+        f"{own.number}.",
+        attempt=wanted,
     )
 
 

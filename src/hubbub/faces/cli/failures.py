@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.errors import EXIT_CONTEXT, EXIT_PERSON, HubbubError, InvalidArgument
+from hubbub.errors import EXIT_PERSON, HubbubError, InvalidArgument
 
 
 class UsageError(InvalidArgument):
@@ -23,14 +23,6 @@ class ConfirmationNeeded(HubbubError):
     code = "CONFIRMATION_NEEDED"
     exit_status = EXIT_PERSON
     default_hint = "If that is meant, repeat the command with --yes."
-
-
-class NoClaim(HubbubError):
-    """The agent holds no step that the command could be about."""
-
-    code = "NO_CLAIM"
-    exit_status = EXIT_CONTEXT
-    default_hint = "Take one: hubbub step claim. One that was not renewed in time is over: hubbub log tells."
 
 
 class InternalError(HubbubError):

@@ -157,7 +157,9 @@ def event(shown: Event, output: Output, *, topic: str | None = None, work: str |
     if shown.detail:
         import json
 
-        parts.append(safe_line(json.dumps(shown.detail, ensure_ascii=False), 200))
+        from hubbub.wire import detail_of
+
+        parts.append(safe_line(json.dumps(detail_of(shown), ensure_ascii=False), 200))
     output.line("  ".join(parts))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.clock import spoken, to_iso
+from hubbub.clock import left, spoken, to_iso
 from hubbub.faces.cli.render import INDENT, ago, plural
 from hubbub.model_work import LIVE
 from hubbub.text import safe_line, safe_text
@@ -32,11 +32,7 @@ STYLES = {
 def due(now: int, then: int) -> str:
     """``then`` as :func:`hubbub.faces.cli.render.ago` tells it, but a time to come to the nearest unit: five
     minutes less a moment are ``in 5 min``, not 4."""
-    left = then - now
-    if left < 1000:
-        return ago(now, then)
-    unit = 1000 if left < 120_000 else 60_000 if left < 7_170_000 else 3_600_000
-    return f"in {spoken((left + unit // 2) // unit * unit)}"
+    return ago(now, then) if then - now < 1000 else f"in {left(then, now)}"
 
 
 def label(project: Project, num: int) -> str:
@@ -132,8 +128,8 @@ def needs(shown: Step) -> str:
         more = [need.until] if need.until != "completed" else []
         more += [f"else {need.on_failure}"] if need.on_failure != "block" else []
         words.append(str(need.num) + (f" ({', '.join(more)})" if more else ""))
-    left = len(shown.needs) - len(words)
-    return ", ".join(words) + (f" and {left} more" if left else "")
+    more_needs = len(shown.needs) - len(words)
+    return ", ".join(words) + (f" and {more_needs} more" if more_needs else "")
 
 
 def _fields(shown: Step, output: Output) -> None:
@@ -264,11 +260,12 @@ def reservation(shown: Reservation, now: int, output: Output) -> None:
     )
 
 
-def conflict(shown: Conflict, now: int, output: Output) -> None:
-    """Add a line on who holds files that were asked about."""
+def conflict(shown: Conflict, now: int, output: Output, *, yours: bool = False) -> None:
+    """Add a line on who holds files that were asked about; ``yours`` when that is who asks."""
     why = f": {safe_line(shown.reason, 200)}" if shown.reason else ""
+    who = "yours" if yours else f"held by {output.styled(safe_line(shown.agent), 'bold')}"
     output.line(
-        f"{safe_line(shown.wanted)}  held by {output.styled(safe_line(shown.agent), 'bold')} "
+        f"{safe_line(shown.wanted)}  {who} "
         f"({shown.what}, {safe_line(shown.held)}), ends {due(now, shown.until)}{why}"
     )
 

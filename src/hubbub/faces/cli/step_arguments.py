@@ -150,6 +150,7 @@ def _token(parser: Parser) -> None:
         "--token", type=filled, metavar="TOKEN", help="the claim; else HUBBUB_CLAIM, or the only one you hold"
     )
     add("--step", type=filled, metavar="STEP", help="instead of a token: which of the steps that you hold")
+    add("--attempt", type=count, metavar="N", help="refuse if your claim is not this attempt")
 
 
 def _start(parser: Parser) -> None:
@@ -226,7 +227,13 @@ def _retry(parser: Parser) -> None:
 
 def _stale(parser: Parser) -> None:
     add = parser.add_argument
-    add("--idle", type=duration, default=900.0, metavar="TIME", help="not renewed for this long (15m)")
+    add(
+        "--idle",
+        type=duration,
+        default=120.0,
+        metavar="TIME",
+        help="claims not renewed for this long (2m): a server renews every 10 s, a shell with step beat",
+    )
     add("--limit", type=count, default=100, metavar="N", help="at most this many (100)")
 
 
@@ -250,7 +257,7 @@ def _for(parser: Parser) -> None:
 
 
 def _reservation(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID", type=filled, help="the reservation")
+    parser.add_argument("id", metavar="ID", type=filled, help="the reservation, or one of its globs")
 
 
 def _reserve_renew(parser: Parser) -> None:

@@ -65,7 +65,7 @@ def _of_step(caller: Caller, name: str) -> str:
             if claim.step.id == step.id:
                 return claim.token
         if attempts[0].state == "live":
-            raise _others(step, attempts[0])
+            raise _others(caller, step, attempts[0])
     raise _not_held(step, attempts, caller.member.seat.agent.name)
 
 
@@ -75,8 +75,8 @@ def _only(caller: Caller) -> str:
     if lost is not None:
         return lost  # the store says when and to whom
     if not held:
-        for claim in caller.bus.work.mine(caller.member.seat.actor):
-            raise _others(claim.step, claim.attempt)
+        for claim in left_by_others(caller.bus, caller.member):
+            raise _others(caller, claim.step, claim.attempt)
         last = caller.member.claims.last_ended()
         over = f" The last one, on {last}, is over." if last else ""
         raise ClaimNotFound(f"You have no claim.{over}", hint="Take a step first: claim_step()")
@@ -87,25 +87,55 @@ def _only(caller: Caller) -> str:
 
 
 def adopt(bus: Bus, member: Member, *, all_: bool = False) -> tuple[Claim, ...]:
-    """The live claims of a member, also those of its earlier session: its own session renews them now.
+    """The live claims of a member: its own session renews them from now on.
 
-    Without ``all_`` others' claims on steps that the member was told it lost are left out: who repeats a call
-    that was refused does not mean those.
+    Those of an earlier session are among them if the member is known to go on where that left off. Others'
+    claims on steps that the member was told it lost are left out: who repeats a call that was refused does
+    not mean those. With ``all_`` it takes over all that is claimed under its name.
     """
     kept = member.claims
-    claims = bus.work.mine(member.seat.actor)
+    if all_ or member.goes_on:
+        claims = bus.work.mine(member.seat.actor)
+    else:
+        claims = tuple(claim for claim in _of_name(bus, member) if _is_own(member, claim))
     own = tuple(claim for claim in claims if all_ or not kept.is_others(claim.token, claim.step.id))
     for claim in own:
         kept.keep(claim.token, claim.step.id)
     return own
 
 
+def left_by_others(bus: Bus, member: Member) -> tuple[Claim, ...]:
+    """What is claimed under the member's name and not by it, as far as it knows."""
+    kept = member.claims
+    return tuple(
+        claim
+        for claim in _of_name(bus, member)
+        if kept.is_others(claim.token, claim.step.id) or not (member.goes_on or _is_own(member, claim))
+    )
+
+
+def _of_name(bus: Bus, member: Member) -> tuple[Claim, ...]:
+    """All claims under the member's name; nothing is taken over by looking."""
+    return bus.work.mine(bus.agents.attach(member.seat.agent.name))
+
+
+def _is_own(member: Member, claim: Claim) -> bool:
+    """Whether the claim was made by this process, or by a command beside it."""
+    return claim.attempt.session == member.seat.session or member.claims.step_of(claim.token) is not None
+
+
 def _adopted(caller: Caller) -> tuple[Claim, ...]:
     return adopt(caller.bus, caller.member)
 
 
-def _others(step: Step, attempt: Attempt) -> HubbubError:
-    """The member lost the step, and another process of the agent claimed it anew."""
+def _others(caller: Caller, step: Step, attempt: Attempt) -> HubbubError:
+    """The member's name has the step, but another process of that name claimed it."""
+    if not caller.member.claims.was_told(step.id):
+        return ClaimNotFound(
+            f"You have no claim. Step {step.num} ({step.id}) was claimed by an earlier process under the "
+            f"name {attempt.agent}, which was made from your client's, at {to_iso(attempt.claimed_at)}.",
+            hint="If that was you: claim_step(mine=true) takes it over. If not, leave it alone.",
+        )
     return ClaimLost(
         f"You lost step {step.num} ({step.id}). Another process of {attempt.agent} claimed it anew at "
         f"{to_iso(attempt.claimed_at)} (attempt {attempt.number}).",

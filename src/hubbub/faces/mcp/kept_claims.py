@@ -51,6 +51,11 @@ class KeptClaims:
         with self._lock:
             return step in self._told and token not in self._steps
 
+    def was_told(self, step: str) -> bool:
+        """Whether the member was told that it lost that step, and did not claim or look at it since."""
+        with self._lock:
+            return step in self._told
+
     def forget(self, token: str) -> None:
         """The claim was lost, or the member never had it."""
         with self._lock:

@@ -137,7 +137,14 @@ class Members:
             known.lost = True
             return False
         known.made_up = False
+        self._recognise(known)
         return True
+
+    def _recognise(self, member: Member) -> None:
+        """The member turned out to be who had its name before."""
+        if not member.goes_on:
+            member.goes_on = True
+            self._joined(member)
 
     def is_default(self, member: Member) -> bool:
         """Whether ``member`` acts when no name is given."""
@@ -160,7 +167,10 @@ class Members:
         """Keep the client's session id that came with a call (Codex tells it in no other way)."""
         if client_session and not self._client_session and member is self._default:
             self._client_session = client_session
+            before = self.bus.agents.find_client_session(client_session)
             self.bus.agents.identify(member.seat, client_session)
+            if before is not None and before.agent == member.seat.agent.name:
+                self._recognise(member)
 
     def close(self) -> None:
         """End all sessions."""
@@ -176,20 +186,24 @@ class Members:
         if self._agent:
             return self._add(self.bus.agents.join(self._agent, **self._identity()), made_up=False)
         taken: NameTaken | None = None
-        for name in self._made_up_names():
+        before = self._name_before()
+        for name in self._made_up_names(before):
             try:
                 seat = self.bus.agents.join(name, ephemeral=True, **self._identity())
-                return self._add(seat, made_up=seat.agent.ephemeral)
+                return self._add(seat, made_up=seat.agent.ephemeral, goes_on=name == before)
             except NameTaken as error:
                 taken = error
         raise taken or NotRegistered("No free name was found.", hint="Call register_agent with a name.")
 
-    def _made_up_names(self) -> list[str]:
-        names = []
-        if self._client_session:
-            before = self.bus.agents.find_client_session(self._client_session)
-            if before is not None:
-                names.append(before.agent)
+    def _name_before(self) -> str | None:
+        """The name that this session of the client had when it was last here."""
+        if not self._client_session:
+            return None
+        before = self.bus.agents.find_client_session(self._client_session)
+        return None if before is None else before.agent
+
+    def _made_up_names(self, before: str | None) -> list[str]:
+        names = [] if before is None else [before]
         client = suggest_name(str(self._client.get("name") or "agent")) or "agent"
         stem = next((short for long, short in _CLIENT_NAMES if long in client), client)[:58]
         return [*names, stem, *(f"{stem}-{number}" for number in range(2, MADE_UP_TRIES))]
@@ -202,8 +216,8 @@ class Members:
             "client_session": self._client_session if main else "",
         }
 
-    def _add(self, seat: Seat, made_up: bool) -> Member:
-        member = Member(seat, made_up)
+    def _add(self, seat: Seat, made_up: bool, goes_on: bool = True) -> Member:
+        member = Member(seat, made_up, goes_on)
         self._members[seat.agent.name] = member
         self._heart.add(seat)
         self._joined(member)

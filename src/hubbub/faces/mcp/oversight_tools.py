@@ -17,10 +17,11 @@ from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Call
 from hubbub.model import EVENTS, Event
 from hubbub.model_work import DONE, Metrics
 from hubbub.text import safe_line
-from hubbub.wire import event_dict
+from hubbub.wire import detail_of, event_dict
 from hubbub.wire_work import metrics_dict, stale_dict, step_dict
 
-STALE_MINUTES = 15
+STALE_MINUTES = 2
+"""Servers renew every 10 s; and what nobody renews is to be seen well before its lease of 5 min ends."""
 GROUPS_SHOWN = 30
 """Scopes or agents in one answer."""
 _KINDS = tuple(
@@ -128,7 +129,7 @@ def get_agent_events(caller: Caller, given: dict[str, Any]) -> Answer:
 
 def _event(event: Event) -> dict[str, Any]:
     shown = event_dict(event)
-    dumped = json.dumps(event.detail, ensure_ascii=False)
+    dumped = json.dumps(shown.get("detail"), ensure_ascii=False)
     if len(dumped) > DETAIL_SHOWN:
         shown["detail"] = {"characters": len(dumped), "start": dumped[:DETAIL_SHOWN]}
     return shown
@@ -140,14 +141,14 @@ def _event_line(event: Event, now: int) -> str:
     facts += [f"step {event.step}"] if event.step else [f"project {event.project}"] if event.project else []
     facts += [f"attempt {event.attempt}"] if event.attempt else []
     if event.detail:
-        facts.append(safe_line(json.dumps(event.detail, ensure_ascii=False), DETAIL_SHOWN))
+        facts.append(safe_line(json.dumps(detail_of(event), ensure_ascii=False), DETAIL_SHOWN))
     return " · ".join(facts)
 
 
 OVERSIGHT_TOOLS = (
     Tool(
         "detect_stale_work",
-        "Claims whose holder shows no life.",
+        "Claims without life.",
         {"timeout_minutes": NUMBER},
         (),
         READS,
@@ -156,7 +157,7 @@ OVERSIGHT_TOOLS = (
     ),
     Tool(
         "recover_step",
-        "Take back a step whose lease ran out; with retry=true bring back a failed, parked or cancelled one.",
+        "Free a step whose lease ran out; retry=true: reopen a failed, parked or cancelled one.",
         {"step_id": TEXT, "retry": FLAG},
         ("step_id",),
         ADDS,
@@ -166,23 +167,24 @@ OVERSIGHT_TOOLS = (
     Tool(
         "get_metrics",
         "Counts, times, failures.",
-        {"project": TEXT, "agent": TEXT},
+        {"project": TEXT},
         (),
         READS,
         get_metrics,
-        unlisted=(("scope", TEXT), AS_AGENT),
+        unlisted=(("agent", TEXT), ("scope", TEXT), AS_AGENT),
     ),
     Tool(
         "get_agent_events",
-        "What happened: of an agent, project or step.",
-        {
-            "agent": TEXT,
-            "project": TEXT,
-            "step_id": TEXT,
-        },
+        "What happened.",
+        {"agent": TEXT, "project": TEXT},
         (),
         READS,
         get_agent_events,
-        unlisted=(("after", {"type": "integer"}), ("limit", {"type": "integer"}), AS_AGENT),
+        unlisted=(
+            ("step_id", TEXT),
+            ("after", {"type": "integer"}),
+            ("limit", {"type": "integer"}),
+            AS_AGENT,
+        ),
     ),
 )

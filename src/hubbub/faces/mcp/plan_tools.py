@@ -257,7 +257,6 @@ def _project(project: Project, *, short: bool = False) -> dict[str, Any]:
     return shown
 
 
-STEP_ID = {"type": "string", "description": "id, or PROJECT/NUM"}
 _WHOLE = {"type": "integer"}
 _STEPS: dict[str, Any] = {
     "type": "array",
@@ -268,25 +267,22 @@ _STEPS: dict[str, Any] = {
             "instructions": TEXT,
             "acceptance": TEXT,
             "branch": TEXT,
-            "scope": TEXT,
-            "paths": {"type": "array", "items": TEXT, "description": "globs it will change"},
+            "paths": {"type": "array", "items": TEXT, "description": "globs to change"},
             "needs": {
                 "type": "array",
                 "items": _WHOLE,
-                "description": "nums, or {num, until, on_failure}",
+                "description": "nums from 1, or {num, until, on_failure}",
             },
-            "num": _WHOLE,
-            "priority": _WHOLE,
         },
     },
 }
 KEY = (("idempotency_key", TEXT),)
 AS_AGENT = ("as_agent", TEXT)
-"""Taken by every tool; listed by those where it matters whose claim it is."""
+"""Taken by every tool; listed where a claim begins, and named in its answer where it is needed."""
 _PAGE = (("after", TEXT), ("limit", _WHOLE), AS_AGENT)
 _MORE_STEPS: dict[str, Any] = {
     "type": "array",
-    "items": {"type": "object", "properties": {"title": TEXT, "instructions": TEXT}},
+    "items": {"type": "object", "properties": {"title": TEXT}},
     "description": "as in create_project",
 }
 _CHANGES: dict[str, Any] = {
@@ -298,17 +294,12 @@ _CHANGES: dict[str, Any] = {
 PLAN_TOOLS = (
     Tool(
         "create_project",
-        "Plan work for agents: steps, each done by one, after those that it needs.",
-        {
-            "name": TEXT,
-            "base_commit": TEXT,
-            "description": TEXT,
-            "steps": _STEPS,
-        },
+        "Plan work: steps, each done by one agent, after those it needs.",
+        {"name": TEXT, "base_commit": TEXT, "steps": _STEPS},
         ("name",),
         ADDS,
         create_project,
-        unlisted=(("priority", _WHOLE), *KEY, AS_AGENT),
+        unlisted=(("description", TEXT), ("priority", _WHOLE), *KEY, AS_AGENT),
     ),
     Tool(
         "get_project",
@@ -322,7 +313,7 @@ PLAN_TOOLS = (
     ),
     Tool(
         "list_projects",
-        "All projects and how far they are.",
+        "All, and how far they are.",
         {"state": TEXT},
         (),
         READS,
@@ -332,17 +323,13 @@ PLAN_TOOLS = (
     ),
     Tool(
         "update_project",
-        "Change a project (state: active, paused, completed, aborted) or its steps.",
-        {
-            "project": TEXT,
-            "state": TEXT,
-            "base_commit": TEXT,
-            "steps": _CHANGES,
-        },
+        "Change a project (state: active, paused, aborted) or its steps.",
+        {"project": TEXT, "state": TEXT, "steps": _CHANGES},
         ("project",),
-        {"idempotentHint": True},
+        {},  # by the protocol's defaults it may destroy
         update_project,
         unlisted=(
+            ("base_commit", TEXT),
             ("name", TEXT),
             ("description", TEXT),
             ("priority", _WHOLE),
@@ -352,12 +339,8 @@ PLAN_TOOLS = (
     ),
     Tool(
         "add_steps",
-        "Add steps while work runs.",
-        {
-            "project": TEXT,
-            "steps": _MORE_STEPS,
-            "instead_of": {"type": "string", "description": "step to split"},
-        },
+        "Add steps while work runs, or split one (instead_of).",
+        {"project": TEXT, "steps": _MORE_STEPS, "instead_of": TEXT},
         ("project", "steps"),
         ADDS,
         add_steps,
@@ -367,7 +350,7 @@ PLAN_TOOLS = (
 GET_STEP = Tool(
     "get_step",
     "A step, its attempts, and what keeps it from being claimed.",
-    {"step_id": STEP_ID},
+    {"step_id": TEXT},
     ("step_id",),
     READS,
     get_step,
@@ -375,10 +358,10 @@ GET_STEP = Tool(
 )
 GET_AVAILABLE = Tool(
     "get_available_steps",
-    "What could be claimed now, in order.",
-    {"project": TEXT, "scope": TEXT},
+    "What could be claimed now.",
+    {"project": TEXT},
     (),
     READS,
     get_available_steps,
-    unlisted=(("limit", _WHOLE), AS_AGENT),
+    unlisted=(("scope", TEXT), ("limit", _WHOLE), AS_AGENT),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubbub.clock import spoken
+from hubbub.clock import left
 from hubbub.faces.mcp.long_texts import LongTexts
 from hubbub.faces.mcp.render import LINE_WIDTH, quoted
 from hubbub.faces.mcp.render_topics import ago, counted
@@ -59,11 +59,11 @@ def step_line(step: Step, now: int, project: str = "") -> str:
     if step.status == "not_started":
         facts = [f"waits for {counted(step.waiting, 'step')}" if step.waiting else "ready"]
         if step.not_before is not None and step.not_before > now:
-            facts.append(f"rests for {spoken(step.not_before - now)}")
+            facts.append(f"rests for {left(step.not_before, now)}")
     if step.agent:
         facts[0] += f" by {step.agent}"
     if step.lease_until is not None:
-        facts.append(f"lease for {spoken(max(0, step.lease_until - now))}")
+        facts.append(f"lease for {left(step.lease_until, now)}")
     facts += [f"scope {quoted(step.scope[:LABEL_SHOWN])}"] if step.scope else []
     facts += [f"branch {quoted(step.branch[:LABEL_SHOWN])}"] if step.branch else []
     facts += [f"commit {quoted(step.commit[:LABEL_SHOWN])}"] if step.commit else []
@@ -80,14 +80,16 @@ def nums(step: Step) -> str:
     return ", ".join(shown) + (" ..." if len(step.needs) > len(shown) else "")
 
 
-def claim_text(claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, others: list[str]) -> str:
+def claim_text(
+    claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, others: list[str], named: str
+) -> str:
     """All that a fresh agent needs to begin."""
     step, attempt, project = claim.step, claim.attempt, claim.project
     begun = step.status == "in_progress"
     again = " (you had it already)" if claim.repeated else ""
     head = f"You have step {step.num} of {quoted(project.name)}: {step.id}{again}, attempt {attempt.number}, "
     head += "in progress. " if begun else "not started yet. "
-    limit = spoken(max(0, attempt.limit_until - now) + 59_999)
+    limit = left(attempt.limit_until, now)
     head += f"This server renews it while it runs; you have {limit} for it in all."
     lines = [head, f"title: {quoted(step.title)}", *_facts(step, data["step"])]
     lines.append(
@@ -108,6 +110,7 @@ def claim_text(claim: Claim, data: dict[str, Any], texts: LongTexts, now: int, o
     first = "" if begun else "start_step(worktree=..., branch=...) when you begin; then "
     lines.append(
         f"Next: {first}complete_step(commit_hash=..., notes=...), fail_step(reason=...) or release_step()."
+        + (f" Give as_agent={named!r} with each." if named else "")
     )
     return "\n".join(lines)
 
@@ -154,9 +157,9 @@ def _earlier_lines(claim: Claim, data: dict[str, Any], texts: LongTexts, now: in
     lines = []
     for attempt, shown in zip(claim.earlier, data["earlier_attempts"], strict=True):
         told = attempt_line(attempt, now)
-        left = texts.lines(shown)
-        if left or attempt.branch or attempt.worktree or attempt.commit or attempt.state != "released":
-            lines += [f"- {told}", *left]
+        behind = texts.lines(shown)
+        if behind or attempt.branch or attempt.worktree or attempt.commit or attempt.state != "released":
+            lines += [f"- {told}", *behind]
     if not lines:
         return []
     return ["Earlier attempts, the latest first. Look at what they left before you begin anew:", *lines]
@@ -169,7 +172,7 @@ def attempt_line(attempt: Attempt, now: int) -> str:
         facts[0] += f" ({attempt.failure})"
     if attempt.state == "live":
         facts.append(f"claimed {ago(attempt.claimed_at, now)}")
-        facts.append(f"lease for {spoken(max(0, attempt.lease_until - now))}")
+        facts.append(f"lease for {left(attempt.lease_until, now)}")
     elif attempt.ended_at is not None:
         facts[0] += f" {ago(attempt.ended_at, now)}"
     for name, value in (
@@ -182,7 +185,7 @@ def attempt_line(attempt: Attempt, now: int) -> str:
     return "; ".join(facts)
 
 
-def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str]) -> str:
+def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str], others: list[str]) -> str:
     """Nothing to claim: why, how things stand, and what to do."""
     # What waiting can't change is answered at once.
     in_vain = waited and nothing.reason not in ("no_such_project", "all_done")
@@ -193,8 +196,13 @@ def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str]) -> 
         lines.append(f"In the way: {', '.join(map(safe_line, nothing.blocked_by[:20]))}.")
     if held:
         lines.append(f"You have {', '.join(held[:20])} yourself: claim_step(mine=true) shows it.")
+    if others:
+        lines.append(
+            f"Another process under your name claimed {', '.join(others[:20])}: "
+            "claim_step(mine=true) takes it over, if that was you."
+        )
     if nothing.retry_at is not None:
-        lines.append(f"Something may be free in {spoken(max(0, nothing.retry_at - now))}.")
+        lines.append(f"Something may be free in {left(nothing.retry_at, now)}.")
     if nothing.reason == "blocked_by_failed" and nothing.blocked_by:
         lines.append(
             f"get_step(step_id={nothing.blocked_by[0]!r}) tells why it failed; recover_step(step_id=..., "

@@ -80,7 +80,9 @@ class Server:
 
     def _resume(self, member: Member) -> None:
         """Renew from now on what an earlier session of the agent had claimed: it may be at work on it, and
-        need not say so."""
+        need not say so. Whoever gets a made-up name next is somebody else."""
+        if not member.goes_on:
+            return
 
         def renew() -> None:
             adopt(self._bus, member)

@@ -32,12 +32,15 @@ class Answer(NamedTuple):
 class Member:
     """A name that a connection acts under."""
 
-    __slots__ = ("claims", "lost", "made_up", "pending", "seat")
+    __slots__ = ("claims", "goes_on", "lost", "made_up", "pending", "seat")
 
-    def __init__(self, seat: Seat, made_up: bool) -> None:
+    def __init__(self, seat: Seat, made_up: bool, goes_on: bool = True) -> None:
         self.seat = seat
         self.made_up = made_up
         """The server chose the name, not the person or the model."""
+        self.goes_on = goes_on
+        """The name says who it is: it was given, or the client's own session had it before. One that was made
+        from the client's name goes to whoever comes next."""
         self.lost = False
         self.pending = Pending()
         self.claims = KeptClaims()
@@ -95,7 +98,10 @@ class Tool(NamedTuple):
             "name": self.name,
             "description": self.description,
             "inputSchema": schema,
-            "annotations": {**self.hints, "openWorldHint": False},
+            # What only reads needs to say no more: clients ask nobody before they call it.
+            "annotations": dict(self.hints)
+            if self.hints == READS
+            else {**self.hints, "openWorldHint": False},
         }
 
 

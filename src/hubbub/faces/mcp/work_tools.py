@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.bus import Steps
-from hubbub.clock import spoken, to_iso
+from hubbub.clock import left, to_iso
 from hubbub.errors import InvalidArgument
 from hubbub.errors_work import ClaimNotFound
 from hubbub.faces.mcp import long_texts
 from hubbub.faces.mcp import render_work as render
-from hubbub.faces.mcp.claims import adopt, with_claim
+from hubbub.faces.mcp.claims import adopt, left_by_others, with_claim
 from hubbub.faces.mcp.long_texts import shorten
 from hubbub.faces.mcp.mail_tools import patience
 from hubbub.faces.mcp.oversight_tools import OVERSIGHT_TOOLS
 from hubbub.faces.mcp.pending import Taken
-from hubbub.faces.mcp.plan_tools import FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS
+from hubbub.faces.mcp.plan_tools import AS_AGENT, FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS
 from hubbub.faces.mcp.render import BODY_SHARE, quoted, safe_json
-from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, RETRIABLE, TEXT, Answer, Caller, Tool
+from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, TEXT, Answer, Caller, Tool
 from hubbub.model_work import FAILURES, Claim, Nothing, Step
 from hubbub.wire_work import claim_dict, counts_dict, nothing_dict, step_dict
 
@@ -90,7 +90,9 @@ def _claim(caller: Caller, claim: Claim, others: list[str], share: int = BODY_SH
     if others:
         data["also_yours"] = others
     texts = long_texts.of_claim(claim, data, share)
-    text = render.claim_text(claim, data, texts, caller.bus.store.now(), others)
+    # Only who acts under a name of its own has to give it.
+    named = "" if caller.members.is_default(caller.member) else caller.member.seat.agent.name
+    text = render.claim_text(claim, data, texts, caller.bus.store.now(), others, named)
     return Answer(text, safe_json(data))
 
 
@@ -107,11 +109,13 @@ def _note(caller: Caller, claim: Claim) -> str:
 def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:
     data = nothing_dict(nothing)
     held: list[str] = []
+    others: list[str] = []
     if nothing.reason in _WAITS:
         held = [claim.step.id for claim in adopt(caller.bus, caller.member)]
+        others = [claim.step.id for claim in left_by_others(caller.bus, caller.member)]
     if held:
         data["yours"] = held
-    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held)
+    text = render.nothing_text(nothing, caller.bus.store.now(), waited, held, others)
     return Answer(text, safe_json(data))
 
 
@@ -134,9 +138,8 @@ def heartbeat(caller: Caller, given: dict[str, Any]) -> Answer:
 def _held(caller: Caller, claim: Claim, what: str) -> Answer:
     caller.member.claims.keep(claim.token, claim.step.id)
     attempt, now = claim.attempt, caller.bus.store.now()
-    left = spoken(max(0, attempt.limit_until - now))
     text = f"Step {claim.step.num} of {quoted(claim.project.name)} ({claim.step.id}) {what}. "
-    text += f"You have {left} left for it; this server renews the claim."
+    text += f"You have {left(attempt.limit_until, now)} left for it; this server renews the claim."
     data = {
         "step_id": claim.step.id,
         "status": claim.step.status,
@@ -214,7 +217,7 @@ def release_step(caller: Caller, given: dict[str, Any]) -> Answer:
 
 
 def _rest(caller: Caller, until: int) -> str:
-    return spoken(max(0, until - caller.bus.store.now()))
+    return left(until, caller.bus.store.now())
 
 
 def _over(caller: Caller, step: Step, what: str) -> Answer:
@@ -232,12 +235,12 @@ def _over(caller: Caller, step: Step, what: str) -> Answer:
     return Answer(text, safe_json(data))
 
 
-_TOKEN = (("claim_token", TEXT),)
+_HELD = (("claim_token", TEXT), AS_AGENT)
 
 _CLAIM_STEP = Tool(
     "claim_step",
-    "Take the next ready step; the answer holds all you need, or why there is none. "
-    "mine=true: what you have, after a restart.",
+    "Take the next ready step, with all you need for it, or hear why there is none. "
+    "mine=true: what you have or lost, after a restart.",
     {
         "project": TEXT,
         "scope": TEXT,
@@ -255,64 +258,54 @@ _CLAIM_STEP = Tool(
 _HOLDING = (
     Tool(
         "start_step",
-        "Say that you begin a claimed step, and where.",
-        {"step_id": TEXT, "worktree": TEXT, "branch": TEXT, "as_agent": TEXT},
+        "You begin a claimed step, and where.",
+        {"step_id": TEXT, "worktree": TEXT, "branch": TEXT},
         (),
-        RETRIABLE,
+        ADDS,
         start_step,
-        unlisted=_TOKEN,
+        unlisted=_HELD,
     ),
     Tool(
         "heartbeat",
         "Leave notes for a successor. Not needed to keep a claim.",
-        {"step_id": TEXT, "notes": TEXT, "as_agent": TEXT},
+        {"step_id": TEXT, "notes": TEXT},
         (),
-        RETRIABLE,
+        ADDS,
         heartbeat,
-        unlisted=_TOKEN,
+        unlisted=_HELD,
     ),
     Tool(
         "complete_step",
-        "Your step is done and committed. merged=true: a completed step's work is in the base.",
-        {
-            "step_id": TEXT,
-            "commit_hash": TEXT,
-            "files_modified": {"type": "array", "items": TEXT},
-            "notes": TEXT,
-            "result": TEXT,
-            "merged": FLAG,
-            "as_agent": TEXT,
-        },
+        "Your step is done and committed. merged=true: a step's work is in the base.",
+        {"step_id": TEXT, "commit_hash": TEXT, "notes": TEXT, "result": TEXT, "merged": FLAG},
         (),
-        RETRIABLE,
+        ADDS,
         complete_step,
-        unlisted=(*_TOKEN, *KEY),
+        unlisted=(("files_modified", {"type": "array", "items": TEXT}), *_HELD, *KEY),
         aliases=(("commit", "commit_hash"), ("files", "files_modified")),
     ),
     Tool(
         "fail_step",
-        "You could not do it: it rests, then anyone may retry it.",
+        "You could not do it: it rests, then anyone may retry.",
         {
             "step_id": TEXT,
             "reason": TEXT,
             "failure": {"type": "string", "enum": list(FAILURES)},
-            "notes": TEXT,
             "final": FLAG,
-            "as_agent": TEXT,
         },
         ("reason",),
         ADDS,
         fail_step,
-        unlisted=(*_TOKEN, *KEY),
+        unlisted=(("notes", TEXT), *_HELD, *KEY),
     ),
     Tool(
         "release_step",
         "Give a step back undone, without blame.",
-        {"step_id": TEXT, "notes": TEXT, "as_agent": TEXT},
+        {"step_id": TEXT, "notes": TEXT},
         (),
         ADDS,
         release_step,
-        unlisted=(*_TOKEN, ("delay_seconds", NUMBER)),
+        unlisted=(("delay_seconds", NUMBER), *_HELD),
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hubbub.clock import to_iso
 from hubbub.model import MAX_DELIVERIES, Actor
+from hubbub.model_work import ORPHAN_MS
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.rows import with_reason
@@ -119,6 +120,10 @@ def end_session(
         from hubbub.stores.sqlite.topic_hands import return_of_session  # few sessions end so
 
         return_of_session(tx, session, now, f"its session {state}")
+    if state == "expired":
+        tx.db.execute(_AGENTS["orphan_claims"], {"id": session, "until": now + ORPHAN_MS})
+        if tx.db.changes():
+            tx.ring("work")  # what waits for them waits less long
     event = {"superseded": "session_superseded", "expired": "session_expired"}.get(state, "session_ended")
     add_event(tx.db, now, event, Actor(agent, session), agent=agent, detail={"why": why})
     # The session itself may be waiting for mail: it must learn that it lost the name.

@@ -13,6 +13,7 @@ from hubbub.model_work import (
     Blocker,
     Claim,
     Conflict,
+    Lost,
     Metrics,
     Need,
     Nothing,
@@ -28,9 +29,9 @@ from hubbub.model_work import (
 from hubbub.stores.sqlite import (
     work_changes,
     work_claims,
+    work_explain,
     work_figures,
     work_files,
-    work_nothing,
     work_plans,
     work_telling,
 )
@@ -155,9 +156,10 @@ class SqliteWork:
 
     def explain(self, step: str) -> tuple[Blocker, ...]:
         """What keeps it from being claimed."""
+        ends.end_dead_sessions(self._core)
         self._catch_up()
         with self._core.read() as db:
-            return work_nothing.explain(db, find_step(db, step), None, self._core.clock.now())
+            return work_explain.explain(db, find_step(db, step), None, self._core.clock.now())
 
     # --- claims ------------------------------------------------------------------------------
 
@@ -176,6 +178,11 @@ class SqliteWork:
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """What the agent holds."""
         return work_claims.mine(self._core, actor)
+
+    def lost(self, actor: Actor) -> tuple[Lost, ...]:
+        """What it lost of late."""
+        self._catch_up()
+        return work_claims.lost(self._core, actor)
 
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None

@@ -24,6 +24,7 @@ from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, one
 from hubbub.stores.sqlite.work_files import conflicts_of, path_held
+from hubbub.stores.sqlite.work_free import Held
 from hubbub.stores.sqlite.work_plans import PLANS
 from hubbub.stores.sqlite.work_rows import (
     SQL,
@@ -127,8 +128,9 @@ def _refuse_held(tx: Write, row: Row, values: dict[str, Any], now: int) -> None:
             raise path_held(held, "nothing was changed")
     if values["resources"] != row[11]:
         had = json.loads(row[11])
-        full = {name for name, have, may in tx.db.execute(SQL["held_resources"], {"now": now}) if have >= may}
-        taken = [name for name in json.loads(values["resources"]) if name in full and name not in had]
+        claims = Held(tx.db, row[28], now)
+        wanted = [name for name in json.loads(values["resources"]) if name not in had]
+        taken = [name for name in wanted if claims.used[name] >= claims.limits.get(name, 1)]
         if taken:
             raise StepBegun(f"{row[28]} has step {row[4]}, and {taken[0]} is in use; nothing was changed.")
 

@@ -9,7 +9,17 @@ import apsw
 from hubbub.clock import to_iso
 from hubbub.errors_work import ClaimLost
 from hubbub.model import Actor
-from hubbub.model_work import AGEING_MS, BACKOFF_MAX_MS, BACKOFF_MS, Claim, Nothing, Step, Wanted
+from hubbub.model_work import (
+    AGEING_MS,
+    BACKOFF_MAX_MS,
+    BACKOFF_MS,
+    LOST_SHOWN_MS,
+    Claim,
+    Lost,
+    Nothing,
+    Step,
+    Wanted,
+)
 from hubbub.names import new_token
 from hubbub.stores.sqlite import work_ends as ends
 from hubbub.stores.sqlite import work_files, work_telling
@@ -17,8 +27,9 @@ from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, once, one
 from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.work_explain import explain
 from hubbub.stores.sqlite.work_free import Held, ask_while
-from hubbub.stores.sqlite.work_nothing import Asked, explain, resolve, why_nothing
+from hubbub.stores.sqlite.work_nothing import Asked, resolve, why_nothing
 from hubbub.stores.sqlite.work_rows import (
     EARLIER_MAX,
     SQL,
@@ -42,6 +53,8 @@ def claim(
     """See :meth:`hubbub.stores.contract_work.WorkStore.claim`."""
     # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
     nothing = _nothing_there(core, actor, wanted, key)
+    if nothing is not None and ends.end_dead_sessions(core):
+        nothing = _nothing_there(core, actor, wanted, key)
     if nothing is not None:
         return nothing
     with core.write() as tx:
@@ -95,7 +108,7 @@ def _anything_ready(db: apsw.Connection, asked: Asked, agent: str, now: int) -> 
     if asked.step is not None:
         return not explain(db, asked.step, agent, now)
     ask_while(db, Held(db, agent, now))
-    values: dict[str, Any] = {"project": asked.project, "now": now}
+    values: dict[str, Any] = {"project": asked.project, "now": now, "ageing": AGEING_MS}
     if asked.scope is None:
         row = one(db, SQL["anything_ready"], values)
     else:
@@ -106,11 +119,15 @@ def _anything_ready(db: apsw.Connection, asked: Asked, agent: str, now: int) -> 
 def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now: int) -> dict[str, Any]:
     ask_while(tx.db, Held(tx.db, actor.agent, now))
     name = "claim_one" if asked.step is not None else "claim_any" if asked.scope is None else "claim_of_scope"
-    values: dict[str, Any] = {"status": "in_progress" if start else "claimed", "now": now}
+    values: dict[str, Any] = {
+        "status": "in_progress" if start else "claimed",
+        "now": now,
+        "ageing": AGEING_MS,
+    }
     if name == "claim_one":
         values |= {"step": asked.step, "scope": asked.scope}
     else:
-        values |= {"project": asked.project, "ageing": AGEING_MS}
+        values["project"] = asked.project
         values |= {"scope": asked.scope} if name == "claim_of_scope" else {}
     # Read to its end: a statement that returns rows is not over before.
     rows = list(tx.db.execute(SQL[name], values))
@@ -163,7 +180,10 @@ def claim_of(db: apsw.Connection, token: str) -> Claim:
     own = next(each for each in attempts if each.number == row[2])
     earlier = tuple(each for each in attempts if each.number < row[2])[:EARLIER_MAX]
     needs = tuple(done_of(each) for each in db.execute(SQL["needs_done"], {"step": row[1]}))
-    return Claim(token, project_of(project_row(db, step[2])), step_of(db, step), own, needs, earlier)
+    said = one(db, SQL["retry_note"], {"step": row[1]})
+    note = said[0] or "" if said is not None else ""
+    project = project_of(project_row(db, step[2]))
+    return Claim(token, project, step_of(db, step), own, needs, earlier, note=note)
 
 
 def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
@@ -179,6 +199,20 @@ def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
                 tx.db.execute(SQL["adopt"], values)
                 ends.note(tx, now, "claim_adopted", actor, step_row(tx.db, step), attempt=number)
         return tuple(claim_of(tx.db, row[0]) for row in found)
+
+
+def lost(core: Core, actor: Actor) -> tuple[Lost, ...]:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.lost`."""
+    now = core.clock.now()
+    found = []
+    with core.read() as db:
+        check_actor(db, actor, now)
+        values = {"agent": actor.agent, "since": now - LOST_SHOWN_MS}
+        for step, number in list(db.execute(SQL["lost_of_agent"], values)):
+            attempt = one(db, SQL["attempt_numbered"], {"step": step, "number": number})
+            assert attempt is not None  # it was just found
+            found.append(Lost(step_of(db, step_row(db, step)), attempt_of(attempt)))
+    return tuple(found)
 
 
 def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from hubbub.errors import BusBusy, BusFull, BusReadOnly
 from hubbub.model import Actor
 from hubbub.model_work import AGEING_MS, LOST_MAX, TRIES_MAX
 from hubbub.names import project_id
 from hubbub.stores.sqlite.connection import Row, Write
-from hubbub.stores.sqlite.core import add_event, dump, one
+from hubbub.stores.sqlite.core import Core, add_event, dump, one
+from hubbub.stores.sqlite.due import expire_sessions
 from hubbub.stores.sqlite.work_rows import SQL, project_row, step_row
 
 
@@ -118,6 +121,19 @@ def rest_or_park(
     note(tx, now, "step_parked", actor, row, attempt=attempt, detail=detail)
     finish(tx, actor, step, now, "parked")
     return "parked"
+
+
+def end_dead_sessions(core: Core) -> bool:
+    """End the sessions that hold claims and missed their beats, if there are any: their claims are over soon.
+    Whether there were."""
+    with core.read() as db:
+        row = one(db, SQL["holder_gone"], {"now": core.clock.now()})
+    if row is None or not row[0]:
+        return False
+    # A look needs no turn: where nothing can be written, it shows what is written.
+    with suppress(BusBusy, BusFull, BusReadOnly), core.write() as tx:
+        return expire_sessions(tx, core.clock.now()) > 0
+    return False
 
 
 def expire(tx: Write, now: int) -> int:

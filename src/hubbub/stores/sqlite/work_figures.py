@@ -71,7 +71,7 @@ def _ready(core: Core, project: int | None, scope: str | None, limit: int, now: 
         values = {"project": project, "scope": scope, "ageing": AGEING_MS, "limit": -1}
         for step, place, not_before, holds, paths, resources in db.execute(SQL["ready_steps"], values):
             rests = not_before is not None and not_before > now
-            if not rests and not (holds and not held.frees(paths, resources)):
+            if not rests and not (holds and not held.frees(step, place, paths, resources)):
                 yield place, step
 
     # As a claim does: the first of each project in its order, and of these the first.

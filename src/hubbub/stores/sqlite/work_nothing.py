@@ -1,24 +1,26 @@
-"""Why there is nothing to claim, and what keeps one step from being claimed."""
+"""Why there is nothing to claim."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import apsw
 
 from hubbub.clock import to_iso
 from hubbub.errors_work import ProjectNotFound, StepNotFound
-from hubbub.model_work import AGEING_MS, Blocker, Counts, Nothing, Wanted
+from hubbub.model_work import AGEING_MS, LIVE, Blocker, Counts, Holder, Nothing, Wanted
 from hubbub.names import step_id
+from hubbub.stores.sqlite.connection import Row
 from hubbub.stores.sqlite.core import one
 from hubbub.stores.sqlite.statements import statements
-from hubbub.stores.sqlite.work_free import Held
+from hubbub.stores.sqlite.work_explain import STANDS, explain, holders
 from hubbub.stores.sqlite.work_rows import SQL, find_project, find_step, project_row, step_row
 
 _FILES = statements("files.sql")
 
-LOOKED_AT = 200
-"""How many ready steps are looked at to say why none can be had."""
+NAMED = 10
+"""How many steps of a kind are named."""
 
 
 class Asked(NamedTuple):
@@ -73,12 +75,16 @@ def why_nothing(db: apsw.Connection, asked: Asked, agent: str, now: int) -> Noth
         return Nothing("all_done", f"All steps{where} are done or cancelled: {counts.total}.", counts)
     if not counts.not_started and live:
         says = f"All steps{where} that are left are in hand: {live}."
-        return Nothing("all_in_flight", says, counts, retry_at=_next_lease(db, asked.project))
+        rows = db.execute(
+            SQL["steps_in_hand"], {"project": asked.project, "scope": asked.scope, "limit": NAMED}
+        )
+        who = holders(db, [row[0] for row in rows], now)
+        return Nothing("all_in_flight", says, counts, retry_at=_next_lease(db, asked.project), holders=who)
     if counts.ready:
         found = _why_not_ready(db, asked, agent, now, counts, where)
         if found is not None:
             return found
-    return _why_blocked(db, asked, counts, where)
+    return _why_blocked(db, asked, now, counts, where)
 
 
 def _stopped(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> Nothing | None:
@@ -121,79 +127,108 @@ def _next_lease(db: apsw.Connection, project: int | None) -> int | None:
 def _free_at(db: apsw.Connection, agent: str, now: int) -> int | None:
     """When the first of what others hold is free again, if nothing else happens."""
     row = one(db, _FILES["next_reservation"], {"now": now, "agent": agent})
-    times = [_next_lease(db, None), None if row is None else row[0]]
+    return _first(_next_lease(db, None), None if row is None else row[0])
+
+
+def _first(*times: int | None) -> int | None:
     return min((time for time in times if time is not None), default=None)
 
 
 def _why_not_ready(
     db: apsw.Connection, asked: Asked, agent: str, now: int, counts: Counts, where: str
 ) -> Nothing | None:
-    """Steps wait for no other and still can't be had: they rest, or others hold what they need."""
-    projects = (
-        [asked.project]
-        if asked.project is not None
-        else [row[0] for row in db.execute(SQL["projects_with_work"])]
-    )
-    held = Held(db, agent, now)
-    kept: list[int] = []
-    resting: list[int] = []
-    for project in projects:
-        values = {"project": project, "scope": asked.scope, "ageing": AGEING_MS, "limit": LOOKED_AT}
-        for step, _, not_before, holds, paths, resources in db.execute(SQL["ready_steps"], values):
-            if not_before is not None and not_before > now:
-                resting.append(not_before)
-            elif holds and not held.frees(paths, resources):
-                kept.append(step)
-    if not (kept or resting):
-        return None
-    times = [*resting, _free_at(db, agent, now) if kept else _next_lease(db, asked.project)]
-    retry_at = min((time for time in times if time is not None), default=None)
-    if kept:
-        blockers = tuple(dict.fromkeys(blocker.what for blocker in explain(db, kept[0], agent, now)))
-        says = f"{_steps(len(kept), 'ready step', where)} {'names' if len(kept) == 1 else 'name'}"
+    """Steps wait for no other and still can't be had: they rest, or others hold what they name."""
+    values = {"project": asked.project, "scope": asked.scope, "now": now}
+    row = one(db, SQL["resting"], values)
+    resting, rests_until = row if row is not None else (0, None)
+    # None of the ready ones can be had: those that do not rest are held, each of them.
+    kept = counts.ready - resting
+    first = one(db, SQL["first_to_hold"], {**values, "ageing": AGEING_MS}) if kept > 0 else None
+    if first is not None:
+        blockers = explain(db, first[0], agent, now)
+        says = f"{_steps(kept, 'ready step', where)} {'names' if kept == 1 else 'name'}"
         says += " files or resources that others hold."
-        return Nothing("held", says, counts, blocked_by=blockers, retry_at=retry_at)
-    rest = "rests until" if len(resting) == 1 else "rest at least until"
-    says = f"{_steps(len(resting), 'step', where)} {rest} {to_iso(min(resting))}."
-    return Nothing("delayed", says, counts, retry_at=retry_at)
+        if resting:
+            says += f" {_steps(resting, 'other step')} {_rest(resting, rests_until)}."
+        says += "".join(f" {each.says}" for each in blockers if each.kind == "line")
+        if blockers and blockers[0].says.endswith(STANDS):
+            row = step_row(db, first[0])
+            says += f" Step {row[4]} of {row[27]} is in line for them: steps behind it wait."
+        what = tuple(dict.fromkeys(blocker.what for blocker in blockers))
+        retry_at = _first(rests_until, _free_at(db, agent, now))
+        return Nothing("held", says, counts, what, retry_at, _holders_of(blockers))
+    if not resting:
+        return None
+    says = f"{_steps(resting, 'step', where)} {_rest(resting, rests_until)}."
+    return Nothing("delayed", says, counts, retry_at=_first(rests_until, _next_lease(db, asked.project)))
 
 
-def _why_blocked(db: apsw.Connection, asked: Asked, counts: Counts, where: str) -> Nothing:
+def _rest(count: int, until: int) -> str:
+    return f"{'rests until' if count == 1 else 'rest at least until'} {to_iso(until)}"
+
+
+def _holders_of(blockers: tuple[Blocker, ...]) -> tuple[Holder, ...]:
+    found = dict.fromkeys(blocker.holder for blocker in blockers if blocker.holder is not None)
+    return tuple(found)[:NAMED]
+
+
+def _why_blocked(db: apsw.Connection, asked: Asked, now: int, counts: Counts, where: str) -> Nothing:
     """Nothing is ready: steps wait for what is in hand, for what was given up, or for what nobody did yet."""
+    values: dict[str, int | str | None] = {
+        "project": asked.project,
+        "scope": asked.scope,
+        "limit": NAMED + 1,
+    }
     if not counts.not_started:
-        given_up = _listed(db, "stuck_steps", project=asked.project)
+        given_up = _listed(db.execute(SQL["stuck_steps"], values))
         says = (
             f"What is left{where} was given up: {_named(given_up)}. Bring it back with a retry, or cancel it."
         )
-        return Nothing("blocked_by_failed", says, counts, tuple(given_up))
+        return Nothing("blocked_by_failed", says, counts, tuple(given_up)[:NAMED])
     waiting = f"{_steps(counts.not_started, 'step', where)} {'waits' if counts.not_started == 1 else 'wait'}"
-    in_the_way = _listed(db, "in_the_way", project=asked.project)
-    in_hand = _listed(db, "steps_in_hand", project=asked.project)
+    in_hand, in_the_way, numbers = _in_the_way(db, asked, values)
     if in_hand:
         says = f"{waiting} for others; in hand: {_named(in_hand)}."
         says += f" In the way: {_named(in_the_way)}." if in_the_way else ""
-        lease = _next_lease(db, asked.project)
-        return Nothing("blocked", says, counts, (*in_hand, *in_the_way), lease)
+        what = (*tuple(in_hand)[:NAMED], *tuple(in_the_way)[:NAMED])
+        who = holders(db, numbers[:NAMED], now)
+        return Nothing("blocked", says, counts, what, _next_lease(db, asked.project), who)
+    # What is in hand, if anything, is nothing that they wait for; but it may come back.
+    retry_at = _next_lease(db, asked.project)
     if in_the_way:
-        return Nothing(
-            "blocked_by_failed", f"{waiting}; in the way: {_named(in_the_way)}.", counts, tuple(in_the_way)
-        )
-    waited_for = _listed(db, "waited_for", project=asked.project, scope=asked.scope)
-    return Nothing("blocked", f"{waiting} for {_named(waited_for)}.", counts, tuple(waited_for))
+        says = f"{waiting}; in the way: {_named(in_the_way)}."
+        return Nothing("blocked_by_failed", says, counts, tuple(in_the_way)[:NAMED], retry_at)
+    waited_for = _listed(db.execute(SQL["waited_for"], values))
+    says = f"{waiting} for {_named(waited_for)}."
+    return Nothing("blocked", says, counts, tuple(waited_for)[:NAMED], retry_at)
 
 
-def _steps(count: int, what: str, where: str) -> str:
+def _in_the_way(
+    db: apsw.Connection, asked: Asked, values: dict[str, int | str | None]
+) -> tuple[dict[str, str], dict[str, str], list[int]]:
+    """What the steps asked for wait for: what is in hand, what was given up, and the rows of the former."""
+    if asked.scope is None:
+        live = list(db.execute(SQL["in_hand_in_the_way"], values))
+        given_up = list(db.execute(SQL["in_the_way"], values))
+    else:
+        rows = list(db.execute(SQL["in_the_way_of_scope"], values))
+        live = [row for row in rows if row[4] in LIVE]
+        given_up = [row for row in rows if row[4] not in LIVE]
+    return _listed(live), _listed(given_up), [row[0] for row in live]
+
+
+def _steps(count: int, what: str, where: str = "") -> str:
     return f"{count} {what}{'' if count == 1 else 's'}{where}"
 
 
-def _listed(db: apsw.Connection, statement: str, **values: object) -> dict[str, str]:
+def _listed(rows: Iterable[Row]) -> dict[str, str]:
     """Steps by id, as a sentence names them."""
-    rows = db.execute(SQL[statement], values)
     return {step_id(row[0], row[1]): f"step {row[2]} of {row[3]} ({row[4]})" for row in rows}
 
 
 def _named(steps: dict[str, str]) -> str:
-    return ", ".join(steps.values())
+    named = list(steps.values())
+    return ", ".join(named[:NAMED]) + (" and others" if len(named) > NAMED else "")
 
 
 def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothing:
@@ -203,7 +238,7 @@ def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothi
     kinds = [blocker.kind for blocker in blockers]
     says = " ".join(blocker.says for blocker in blockers) or "It was taken just now."
     reason = {
-        "over": "all_done",
+        "over": "blocked_by_failed" if row[13] in ("failed", "parked") else "all_done",
         "claimed": "all_in_flight",
         "project": "paused",
         "failed": "blocked_by_failed",
@@ -211,46 +246,10 @@ def _why_not_this(db: apsw.Connection, step: int, agent: str, now: int) -> Nothi
         "delay": "delayed",
         "path": "held",
         "resource": "held",
+        "line": "held",
     }.get(kinds[0] if kinds else "", "all_in_flight")
     retry_at = row[18] if reason == "delayed" else row[29] if reason == "all_in_flight" else None
     if reason == "held":
         retry_at = _free_at(db, agent, now)
-    return Nothing(reason, says, counts, tuple(blocker.what for blocker in blockers), retry_at)
-
-
-def explain(db: apsw.Connection, step: int, agent: str | None, now: int) -> tuple[Blocker, ...]:
-    """See :meth:`hubbub.stores.contract_work.WorkStore.explain`."""
-    row = step_row(db, step)
-    own = step_id(row[0], row[1])
-    if row[13] in ("claimed", "in_progress"):
-        until = f"until {to_iso(row[29])}" if row[29] else ""
-        return (Blocker("claimed", own, f"{row[28]} has it {until} (attempt {row[15]})."),)
-    if row[13] != "not_started":
-        return (Blocker("over", own, f"It is {row[13]}."),)
-    found: list[Blocker] = []
-    if row[26] != "active":
-        found.append(Blocker("project", row[27], f"The project {row[27]} is {row[26]}."))
-    for needed, tag, num, title, status, until in db.execute(SQL["unmet_needs"], {"step": step}):
-        kind = "failed" if status in ("failed", "parked", "cancelled") else "need"
-        says = f"It needs step {num} ({title[:60]}) to be {until}; that one is {status}."
-        found.append(Blocker(kind, step_id(needed, tag), says))
-    found.sort(key=lambda blocker: blocker.kind != "failed")
-    if row[18] is not None and row[18] > now:
-        found.append(Blocker("delay", own, f"It rests until {to_iso(row[18])}."))
-    found += _held_by(db, row, agent, now)
-    return tuple(found)
-
-
-def _held_by(db: apsw.Connection, row: tuple[object, ...], agent: str | None, now: int) -> list[Blocker]:
-    from hubbub.stores.sqlite.work_files import conflicts_of  # files look at steps, and steps at files
-
-    found = [
-        Blocker("path", each.what, f"{each.agent} holds {each.held} until {to_iso(each.until)}.")
-        for each in conflicts_of(db, str(row[10]), agent, now, own_claims=True)
-    ]
-    full = {name: (have, may) for name, have, may in db.execute(SQL["held_resources"], {"now": now})}
-    for (name,) in db.execute(SQL["resources_of"], {"step": row[0]}):
-        have, may = full.get(name, (0, 1))
-        if have >= may:
-            found.append(Blocker("resource", name, f"{have} of {may} of the resource {name} are in use."))
-    return found
+    what = tuple(blocker.what for blocker in blockers)
+    return Nothing(reason, says, counts, what, retry_at, _holders_of(blockers))

@@ -54,7 +54,7 @@ def claim(context: Context) -> int:
 
 def _nothing(context: Context, found: Nothing) -> int:
     if found.reason == "no_such_project":
-        raise ProjectNotFound(found.says)
+        raise ProjectNotFound(found.says, hint=_step_meant(context))
     if context.output.json:
         context.output.answer(nothing_dict(found))
         return EXIT_NOTHING
@@ -68,6 +68,16 @@ def _nothing(context: Context, found: Nothing) -> int:
     return EXIT_NOTHING
 
 
+def _step_meant(context: Context) -> str | None:
+    """How to claim the step that the place of the project names, if it names one."""
+    name = context.arguments.project
+    try:
+        step = context.bus.work.step(name)[0]
+    except HubbubError:
+        return None
+    return f"To claim that step: hubbub step claim --step {safe_line(name)} ({safe_line(step.title, 60)})"
+
+
 def _show(context: Context, found: Claim) -> None:
     output = context.output
     if output.json:
@@ -76,6 +86,7 @@ def _show(context: Context, found: Claim) -> None:
     render_work.claim(found, context.bus.store.now(), output)
     begin = "" if found.step.status == "in_progress" else "hubbub step start, then "
     output.line(f"Next: {begin}hubbub step done --commit COMMIT, or fail REASON, or release.")
+    output.line(f"To act on this claim only, even if you lose it: export HUBBUB_CLAIM={found.token}")
 
 
 def _give_back(context: Context, actor: Actor, found: Claim) -> None:
@@ -105,23 +116,24 @@ def start(context: Context) -> int:
     """Say that work begins, and where."""
     given = context.arguments
     actor = context.actor
-    begun = context.bus.work.start(
-        actor, claims.token(context, actor), branch=given.branch, worktree=given.worktree
-    )
-    return _held(context, begun, "Started")
+    chosen = claims.choose(context, actor)
+    begun = context.bus.work.start(actor, chosen.token, branch=given.branch, worktree=given.worktree)
+    return _held(context, begun, "Started", chosen)
 
 
 def beat(context: Context) -> int:
     """Renew the claim, and keep notes."""
     actor = context.actor
     notes = read_text(context.arguments.notes)
-    renewed = context.bus.work.renew(actor, claims.token(context, actor), notes=notes)
-    return _held(context, renewed, "Renewed")
+    chosen = claims.choose(context, actor)
+    renewed = context.bus.work.renew(actor, chosen.token, notes=notes)
+    return _held(context, renewed, "Renewed", chosen)
 
 
-def _held(context: Context, claim: Claim, what: str) -> int:
+def _held(context: Context, claim: Claim, what: str, chosen: claims.Chosen) -> int:
     now = context.bus.store.now()
     name = render_work.label(claim.project, claim.step.num)
-    told = f"{what} {name}: {safe_line(claim.step.title)}; its lease {render_work.lease(claim, now)}."
+    told = f"{what} {name}: {safe_line(claim.step.title)}{chosen.told(now)}; its lease "
+    told += f"{render_work.lease(claim, now)}."
     context.done(claim_dict(claim), told)
     return 0

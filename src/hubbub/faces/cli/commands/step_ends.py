@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubbub.clock import spoken
 from hubbub.faces.cli import claims, render_work
 from hubbub.faces.cli.bodies import read_body, read_text
 from hubbub.text import safe_line
@@ -19,16 +20,17 @@ def done(context: Context) -> int:
     given = context.arguments
     actor = context.actor
     notes, result = read_text(given.notes), read_text(given.result)
+    chosen = claims.choose(context, actor)
     step = context.bus.work.complete(
         actor,
-        claims.token(context, actor),
+        chosen.token,
         commit=given.commit,
         files=given.files,
         notes=notes,
         result=result,
         key=given.key,
     )
-    return _told(context, step, "Completed")
+    return _told(context, step, "Completed", chosen)
 
 
 def fail(context: Context) -> int:
@@ -36,9 +38,10 @@ def fail(context: Context) -> int:
     given = context.arguments
     actor = context.actor
     reason, notes = read_body(given.reason), read_text(given.notes)
+    chosen = claims.choose(context, actor)
     step = context.bus.work.fail(
         actor,
-        claims.token(context, actor),
+        chosen.token,
         reason,
         failure=given.failure,
         notes=notes,
@@ -46,7 +49,7 @@ def fail(context: Context) -> int:
         final=given.final,
         key=given.key,
     )
-    return _told(context, step, "Failed at")
+    return _told(context, step, "Failed at", chosen)
 
 
 def release(context: Context) -> int:
@@ -54,8 +57,9 @@ def release(context: Context) -> int:
     given = context.arguments
     actor = context.actor
     notes = read_text(given.notes)
-    step = context.bus.work.release(actor, claims.token(context, actor), notes=notes, delay=given.delay)
-    return _told(context, step, "Released")
+    chosen = claims.choose(context, actor)
+    step = context.bus.work.release(actor, chosen.token, notes=notes, delay=given.delay)
+    return _told(context, step, "Released", chosen)
 
 
 def merged(context: Context) -> int:
@@ -89,7 +93,7 @@ def stale(context: Context) -> int:
     for each in found:
         render_work.stale(each, context.bus.work.project(each.step.project), now, output)
     if not found:
-        output.line("No claim shows no life.")
+        output.line(f"Every claim was renewed within {spoken(int(given.idle * 1000))}.")
     elif any(each.expired for each in found):
         output.line("One that ran out goes to whoever claims next, or: hubbub step recover STEP")
     return 0
@@ -102,11 +106,13 @@ def recover(context: Context) -> int:
     return _told(context, context.bus.work.recover(actor, context.arguments.step), "Recovered")
 
 
-def _told(context: Context, step: Step, what: str) -> int:
-    """Tell what became of a step, and of its project."""
+def _told(context: Context, step: Step, what: str, chosen: claims.Chosen | None = None) -> int:
+    """Tell what became of a step, and of its project; and which claim the command chose for it."""
     project = context.bus.work.project(step.project)
-    told = f"{what} {render_work.label(project, step.num)}: {safe_line(step.title)}{_so(context, step)}."
+    by = "" if chosen is None else chosen.told(context.bus.store.now())
+    told = f"{what} {render_work.label(project, step.num)}: {safe_line(step.title)}{by}{_so(context, step)}."
     answer = {
+        **({} if chosen is None else chosen.answer()),
         "step": step_dict(step),
         "project": {"name": project.name, "state": project.state, "steps": counts_dict(project.counts)},
     }

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 
+_ENDS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".txt": "text"}
+"""The formats of a graph by how the name of a file ends."""
+
 
 def list_(context: Context) -> int:
     """The steps, by number or in the order in which they would be claimed."""
@@ -121,8 +124,15 @@ def _form(given: str | None, path: str) -> str:
 
     if given is not None:
         return check_word(given, FORMS, "format")
-    ends = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
-    return ends.get(os.path.splitext(path)[1].lower(), "text")
+    end = os.path.splitext(path)[1].lower()
+    if path in ("", "-") or not end:
+        return "text"
+    if end not in _ENDS:
+        raise UsageError(
+            f"A graph is not written as {safe_line(end, 20)}.",
+            hint=f"A name that ends in {', '.join(_ENDS)} says how; or --format text, mermaid or svg.",
+        )
+    return _ENDS[end]
 
 
 def _drawn(context: Context) -> Graph:

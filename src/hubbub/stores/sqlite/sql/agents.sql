@@ -105,6 +105,11 @@ WHERE id = :id;
 UPDATE attempts SET renewed_at = :now, lease_until = max(lease_until, min(:now + lease_ms, limit_until))
 WHERE session = :id AND state = 'live' AND lease_until > :now;
 
+-- name: orphan_claims
+-- A session is gone without a word: its claims are good for a little while more, unless somebody renews them.
+UPDATE attempts SET lease_until = min(lease_until, :until)
+WHERE session = :id AND state = 'live' AND lease_until > :until;
+
 -- name: has_claims
 -- Whether an agent holds a step, or files.
 SELECT 1 WHERE EXISTS (SELECT 1 FROM attempts WHERE agent = :name AND state = 'live')

@@ -16,8 +16,8 @@ SELECT reservation, tag, agent, globs, reason, created_at, until FROM reservatio
 WHERE ended_at IS NULL AND until > :now AND (:agent IS NULL OR agent = :agent) ORDER BY +reservation;
 
 -- name: held_globs
--- What others than one agent keep.
-SELECT globs FROM reservations WHERE ended_at IS NULL AND until > :now AND agent IS NOT :agent;
+-- What is kept, and by whom.
+SELECT globs, agent FROM reservations WHERE ended_at IS NULL AND until > :now;
 
 -- name: next_reservation
 -- When the first of what others than one agent keep is free.

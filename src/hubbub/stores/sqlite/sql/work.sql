@@ -94,7 +94,7 @@ WHERE step = (
         SELECT c.step FROM steps c INDEXED BY steps_ready
         WHERE c.project = p.project AND c.status = 'not_started' AND c.waiting = 0
           AND (c.not_before IS NULL OR c.not_before <= :now)
-          AND (c.holds = 0 OR is_free(c.paths, c.resources))
+          AND (c.holds = 0 OR is_free(c.step, c.rank - p.priority * :ageing, c.paths, c.resources))
         ORDER BY c.rank, c.num LIMIT 1)
     WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
     ORDER BY s.rank - p.priority * :ageing, s.step
@@ -109,9 +109,9 @@ WHERE step = (
     SELECT s.step FROM projects p
     CROSS JOIN steps s ON s.step = (
         SELECT c.step FROM steps c INDEXED BY steps_ready_of_scope
-        WHERE c.project = p.project AND c.scope = :scope AND c.status = 'not_started' AND c.waiting = 0
+        WHERE c.project = p.project AND c.scope = :scope AND c.scope <> '' AND c.status = 'not_started' AND c.waiting = 0
           AND (c.not_before IS NULL OR c.not_before <= :now)
-          AND (c.holds = 0 OR is_free(c.paths, c.resources))
+          AND (c.holds = 0 OR is_free(c.step, c.rank - p.priority * :ageing, c.paths, c.resources))
         ORDER BY c.rank, c.num LIMIT 1)
     WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
     ORDER BY s.rank - p.priority * :ageing, s.step
@@ -126,7 +126,8 @@ WHERE step = :step AND status = 'not_started' AND waiting = 0
   AND (not_before IS NULL OR not_before <= :now)
   AND (SELECT state FROM projects p WHERE p.project = steps.project) = 'active'
   AND (:scope IS NULL OR scope = :scope)
-  AND (holds = 0 OR is_free(paths, resources))
+  AND (holds = 0 OR is_free(step, rank - :ageing * (SELECT p.priority FROM projects p WHERE p.project = steps.project),
+                            paths, resources))
 RETURNING step, attempts, time_limit_ms;
 
 -- name: anything_ready
@@ -137,17 +138,17 @@ SELECT EXISTS (
     WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
       AND c.status = 'not_started' AND c.waiting = 0
       AND (c.not_before IS NULL OR c.not_before <= :now)
-      AND (c.holds = 0 OR is_free(c.paths, c.resources)));
+      AND (c.holds = 0 OR is_free(c.step, c.rank - p.priority * :ageing, c.paths, c.resources)));
 
 -- name: anything_ready_of_scope
 -- The same of claim_of_scope.
 SELECT EXISTS (
     SELECT 1 FROM projects p
-    CROSS JOIN steps c INDEXED BY steps_ready_of_scope ON c.project = p.project AND c.scope = :scope
+    CROSS JOIN steps c INDEXED BY steps_ready_of_scope ON c.project = p.project AND c.scope = :scope AND c.scope <> ''
     WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
       AND c.status = 'not_started' AND c.waiting = 0
       AND (c.not_before IS NULL OR c.not_before <= :now)
-      AND (c.holds = 0 OR is_free(c.paths, c.resources)));
+      AND (c.holds = 0 OR is_free(c.step, c.rank - p.priority * :ageing, c.paths, c.resources)));
 
 -- name: ready_steps
 -- Steps that wait for no other, in the order of their projects' claims.
@@ -164,15 +165,32 @@ SELECT project FROM projects WHERE state = 'active' AND ready > 0;
 
 -- name: held_paths
 -- The paths of live claims.
-SELECT s.step, s.tag, s.paths, a.agent, a.lease_until, s.title, s.num FROM attempts a JOIN steps s ON s.step = a.step
-WHERE a.state = 'live' AND a.lease_until > :now AND s.paths <> '[]';
+SELECT s.step, s.tag, s.paths, a.agent, a.lease_until, s.title, s.num
+FROM steps s CROSS JOIN attempts a ON a.step = s.step AND a.state = 'live'
+WHERE s.holds = 1 AND s.status IN ('claimed', 'in_progress') AND s.paths <> '[]' AND a.lease_until > :now;
 
--- name: held_resources
--- How many live claims have each resource, and how many may.
-SELECT r.value, count(*), coalesce((SELECT l.count FROM resource_limits l WHERE l.resource = r.value), 1)
-FROM attempts a JOIN steps s ON s.step = a.step, json_each(s.resources) r
-WHERE a.state = 'live' AND a.lease_until > :now AND s.resources <> '[]'
-GROUP BY r.value;
+-- name: held_things
+-- The paths and resources of live claims.
+SELECT s.paths, s.resources FROM steps s CROSS JOIN attempts a ON a.step = s.step AND a.state = 'live'
+WHERE s.holds = 1 AND s.status IN ('claimed', 'in_progress') AND a.lease_until > :now;
+
+-- name: resource_limits
+-- How many may have each resource, where that was set.
+SELECT resource, count FROM resource_limits;
+
+-- name: long_ready
+-- Ready steps that name paths or resources and whose place in the order of claims is long past: the first few
+-- of each project. What they name decides whether they stand in line.
+SELECT s.step, s.rank - p.priority * :ageing AS place, s.paths, s.resources
+FROM projects p
+CROSS JOIN steps s ON s.step IN (
+    SELECT c.step FROM steps c
+    WHERE c.project = p.project AND c.holds = 1 AND c.status = 'not_started' AND c.waiting = 0
+      AND c.rank <= :before + p.priority * :ageing
+      AND (c.not_before IS NULL OR c.not_before <= :now)
+    ORDER BY c.rank, c.num LIMIT :limit)
+WHERE p.state = 'active' AND p.ready > 0
+ORDER BY place, s.step;
 
 -- name: add_attempt
 -- A claim begins.
@@ -295,6 +313,24 @@ WHERE state = 'live' AND lease_until <= :now ORDER BY lease_until LIMIT 1000;
 -- Whether a lease ran out.
 SELECT EXISTS (SELECT 1 FROM attempts WHERE state = 'live' AND lease_until <= :now);
 
+-- name: holder_gone
+-- Whether a claim is of a session that stopped beating, which nobody has noticed yet.
+SELECT EXISTS (SELECT 1 FROM attempts a CROSS JOIN sessions s ON s.id = a.session
+               WHERE a.state = 'live' AND s.state = 'live' AND s.expires_at <= :now);
+
+-- name: lost_of_agent
+-- Claims that an agent lost and has not had again.
+SELECT a.step, a.number FROM attempts a
+WHERE a.agent = :agent AND a.state = 'lost' AND a.ended_at > :since
+  AND NOT EXISTS (SELECT 1 FROM attempts l
+                  WHERE l.step = a.step AND l.number > a.number AND l.agent = a.agent)
+ORDER BY a.ended_at DESC LIMIT 10;
+
+-- name: retry_note
+-- What was said when a step was last brought back.
+SELECT json_extract(detail, '$.note') FROM events
+WHERE step = :step AND event = 'step_retried' ORDER BY seq DESC LIMIT 1;
+
 -- name: stale
 -- Live claims that were not renewed for a while.
 SELECT attempt, step, renewed_at, lease_until FROM attempts
@@ -313,14 +349,33 @@ SELECT min(a.lease_until) FROM attempts a
 WHERE a.state = 'live'
   AND (:project IS NULL OR (SELECT s.project FROM steps s WHERE s.step = a.step) = :project);
 
+-- name: first_to_hold
+-- The first step that is ready but for what it names.
+SELECT s.step
+FROM projects p
+CROSS JOIN steps s ON s.step = (
+    SELECT c.step FROM steps c
+    WHERE c.project = p.project AND c.holds = 1 AND c.status = 'not_started' AND c.waiting = 0
+      AND (c.not_before IS NULL OR c.not_before <= :now) AND (:scope IS NULL OR c.scope = :scope)
+    ORDER BY c.rank, c.num LIMIT 1)
+WHERE p.state = 'active' AND p.ready > 0 AND (:project IS NULL OR p.project = :project)
+ORDER BY s.rank - p.priority * :ageing, s.step LIMIT 1;
+
+-- name: resting
+-- How many steps wait for nothing but their time, and when the first of them is to be had.
+SELECT count(*), min(s.not_before) FROM steps s JOIN projects p ON p.project = s.project
+WHERE s.not_before IS NOT NULL AND s.not_before > :now AND s.status = 'not_started' AND s.waiting = 0
+  AND p.state = 'active' AND (:project IS NULL OR s.project = :project)
+  AND (:scope IS NULL OR s.scope = :scope);
+
 -- name: stuck_steps
--- Steps that failed or are parked, of a project or of all active ones.
+-- Steps that failed or are parked, of a project or of all active ones, of a scope or of any.
 SELECT s.step, s.tag, s.num, p.name, s.status
 FROM projects p CROSS JOIN steps s INDEXED BY steps_stuck
      ON s.project = p.project AND s.status IN ('failed', 'parked', 'cancelled')
 WHERE p.state = 'active' AND p.failed + p.parked > 0 AND (:project IS NULL OR p.project = :project)
-  AND s.status <> 'cancelled'
-LIMIT 10;
+  AND s.status <> 'cancelled' AND (:scope IS NULL OR s.scope = :scope)
+LIMIT :limit;
 
 -- name: in_the_way
 -- Steps that will not be done and that others wait for all the same.
@@ -331,7 +386,35 @@ WHERE p.state = 'active' AND p.failed + p.parked + p.cancelled > 0
   AND (:project IS NULL OR p.project = :project)
   AND EXISTS (SELECT 1 FROM needs e JOIN steps d ON d.step = e.step
               WHERE e.needed = s.step AND e.met = 0 AND d.status = 'not_started')
-LIMIT 10;
+LIMIT :limit;
+
+-- name: in_hand_in_the_way
+-- Steps that somebody has and that others wait for.
+SELECT s.step, s.tag, s.num, p.name, s.status
+FROM projects p CROSS JOIN steps s INDEXED BY steps_in_hand
+     ON s.project = p.project AND s.status IN ('claimed', 'in_progress')
+WHERE p.state = 'active' AND p.claimed + p.in_progress > 0 AND (:project IS NULL OR p.project = :project)
+  AND EXISTS (SELECT 1 FROM needs e JOIN steps d ON d.step = e.step
+              WHERE e.needed = s.step AND e.met = 0 AND d.status = 'not_started')
+LIMIT :limit;
+
+-- name: in_the_way_of_scope
+-- What the steps of a scope wait for, by whatever way, that somebody has or that will not be done.
+WITH RECURSIVE above(step) AS (
+    SELECT e.needed FROM steps s
+    JOIN projects p ON p.project = s.project
+    JOIN needs e ON e.step = s.step AND e.met = 0
+    WHERE s.scope = :scope AND s.scope <> '' AND s.status = 'not_started' AND s.waiting > 0
+      AND p.state = 'active' AND (:project IS NULL OR s.project = :project)
+    UNION
+    SELECT e.needed FROM above a
+    JOIN steps s ON s.step = a.step AND s.status = 'not_started'
+    JOIN needs e ON e.step = s.step AND e.met = 0
+    LIMIT 10000)
+SELECT s.step, s.tag, s.num, p.name, s.status
+FROM above a JOIN steps s ON s.step = a.step JOIN projects p ON p.project = s.project
+WHERE s.status IN ('claimed', 'in_progress', 'failed', 'parked', 'cancelled')
+LIMIT 100;
 
 -- name: waited_for
 -- What steps that are not begun wait for, of a project or of all active ones, of a scope or of any.
@@ -342,15 +425,27 @@ JOIN needs e ON e.step = s.step AND e.met = 0
 JOIN steps n ON n.step = e.needed
 WHERE p.state = 'active' AND p.not_started > p.ready AND (:project IS NULL OR p.project = :project)
   AND (:scope IS NULL OR s.scope = :scope)
-LIMIT 10;
+LIMIT :limit;
 
 -- name: steps_in_hand
--- Steps that somebody has, of a project or of all active ones.
-SELECT s.step, s.tag, s.num, p.name, s.status
-FROM projects p CROSS JOIN steps s INDEXED BY steps_in_hand
+-- Steps that somebody has, of a project or of all active ones, of a scope or of any.
+SELECT s.step FROM projects p CROSS JOIN steps s INDEXED BY steps_in_hand
      ON s.project = p.project AND s.status IN ('claimed', 'in_progress')
 WHERE p.state = 'active' AND p.claimed + p.in_progress > 0 AND (:project IS NULL OR p.project = :project)
-LIMIT 10;
+  AND (:scope IS NULL OR s.scope = :scope)
+LIMIT :limit;
+
+-- name: holders
+-- Who has these steps, and since when no session of theirs is live.
+SELECT s.step, s.tag, s.num, p.name, a.agent, a.lease_until,
+       iif(a.session IS NULL OR EXISTS (SELECT 1 FROM sessions l
+                                        WHERE l.agent = a.agent AND l.state = 'live' AND l.expires_at > :now),
+           NULL,
+           (SELECT min(coalesce(x.ended_at, x.expires_at), x.expires_at) FROM sessions x WHERE x.id = a.session))
+FROM json_each(:steps) w
+CROSS JOIN steps s ON s.step = w.value
+CROSS JOIN attempts a ON a.step = s.step AND a.state = 'live'
+JOIN projects p ON p.project = s.project;
 
 -- name: unmet_needs
 -- What a step still waits for.
