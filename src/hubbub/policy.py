@@ -21,17 +21,29 @@ WATCHDOG = "watchdog"
 
 
 class Policy(NamedTuple):
-    """What holds on a bus. A store is opened with one; what is set on the bus itself adds to it."""
+    """What a process was told to do on a bus; a store is opened with one. None says nothing.
+
+    What is set on the bus itself is read by the store. Of the gate the stricter holds; of the reminders
+    what the process was told goes before what is set on the bus.
+    """
 
     gate_enforce: bool = False
     """Whether sends beyond the limit are refused, or only told to the ledger."""
-    gate_limit: int = GATE_LIMIT
+    gate_limit: int | None = None
     gate_limits: tuple[tuple[str, int], ...] = ()
     """Limits of single senders, by name."""
+    remind_after_ms: tuple[int, ...] | None = None
+    escalate_after_ms: int | None = None
+    watchdog: str | None = None
+
+    def limit_of(self, sender: str) -> int | None:
+        """How many messages ``sender`` may send to one recipient within a window, if that was told."""
+        return dict(self.gate_limits).get(sender, self.gate_limit) if self.gate_limits else self.gate_limit
+
+
+class Schedule(NamedTuple):
+    """When a debtor is reminded, and when and to whom it is escalated; after the due time, in milliseconds."""
+
     remind_after_ms: tuple[int, ...] = REMIND_AFTER_MS
     escalate_after_ms: int = ESCALATE_AFTER_MS
     watchdog: str = WATCHDOG
-
-    def limit_of(self, sender: str) -> int:
-        """How many messages ``sender`` may send to one recipient within a window."""
-        return dict(self.gate_limits).get(sender, self.gate_limit) if self.gate_limits else self.gate_limit

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import apsw
+
 from hubbub.errors import AnswerAwaited
 from hubbub.model import Actor, Draft
 from hubbub.model_pending import DECLINED, WANTS_ANSWER
-from hubbub.policy import Policy
+from hubbub.policy import ESCALATE_AFTER_MS, REMIND_AFTER_MS, WATCHDOG, Policy, Schedule
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.statements import statements
@@ -23,7 +25,7 @@ def open_debts(
     tx: Write, policy: Policy, asker: str, recipients: tuple[str, ...], message: int, due: int | None
 ) -> None:
     """Every recipient but the asker itself owes an answer from now on."""
-    next_at = None if due is None else due + first_step(policy)
+    next_at = None if due is None else due + first_step(tx.db, policy)
     for name in recipients:
         if name == asker:
             continue
@@ -31,9 +33,33 @@ def open_debts(
         tx.db.execute(_SQL["open_debt"], values)
 
 
-def first_step(policy: Policy) -> int:
+def first_step(db: apsw.Connection, policy: Policy) -> int:
     """How long after the due time something is done about it."""
-    return min((*policy.remind_after_ms[:1], policy.escalate_after_ms))
+    schedule = schedule_of(db, policy)
+    return min((*schedule.remind_after_ms[:1], schedule.escalate_after_ms))
+
+
+def schedule_of(db: apsw.Connection, policy: Policy) -> Schedule:
+    """When is reminded: as this process was told, else as is set on the bus, else as usual.
+
+    A value on the bus that can't be understood, set by another program, stops nobody.
+    """
+    after, escalate, watchdog = policy.remind_after_ms, policy.escalate_after_ms, policy.watchdog
+    for name, value in db.execute(_SQL["reminder_settings"]):
+        try:
+            if name == "config.reminders.after" and after is None:
+                after = tuple(round(float(part) * 1000) for part in value.split(",") if part != "none")
+            elif name == "config.reminders.escalate_after" and escalate is None:
+                escalate = round(float(value) * 1000)
+            elif name == "config.reminders.watchdog" and watchdog is None:
+                watchdog = value
+        except (ValueError, OverflowError):
+            continue
+    return Schedule(
+        REMIND_AFTER_MS if after is None else after,
+        ESCALATE_AFTER_MS if escalate is None else escalate,
+        WATCHDOG if watchdog is None else watchdog,
+    )
 
 
 def close_debt(tx: Write, actor: Actor, message: int, answer: int | None, kind: str, now: int) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import apsw
 
 from hubbub.clock import spoken
 from hubbub.errors import RateLimited
 from hubbub.model import Actor
-from hubbub.policy import GATE_WINDOW_MS, Policy
+from hubbub.policy import GATE_LIMIT, GATE_WINDOW_MS, Policy
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, add_event, one
 from hubbub.stores.sqlite.statements import statements
@@ -15,30 +17,29 @@ from hubbub.stores.sqlite.statements import statements
 _SQL = statements("pending.sql")
 
 
-class Gate:
-    """What holds for one sender at this moment."""
+class Window(NamedTuple):
+    """What went from one agent to another since ``start``."""
 
-    __slots__ = ("enforce", "limit", "now", "sender")
+    start: int
+    sent: int = 0
+    over: int = 0
+    """How many were beyond the limit, all of them refused or all of them only counted."""
+    told: int = 0
+    """How many of these the ledger was told of."""
+    refused: int = 0
+
+
+class Gate:
+    """What holds for one sender in one write. ``now`` must have been read within it: a time from before the
+    turn was had may be older than the window that another process began meanwhile."""
+
+    __slots__ = ("_own", "enforce", "limit", "now", "sender")
 
     def __init__(self, db: apsw.Connection, policy: Policy, sender: str, now: int) -> None:
         self.sender = sender
         self.now = now
-        self.enforce = policy.gate_enforce
-        self.limit = policy.limit_of(sender)
-        # Of what is set on the bus and what this process was told, the stricter holds: a gate
-        # that an agent's own surroundings could open would be none.
-        own: int | None = None
-        everyones: int | None = None
-        for name, value in db.execute(_SQL["gate_settings"]):
-            if name == "config.gate.mode":
-                self.enforce = self.enforce or value == "enforce"
-            elif name == "config.gate.limit":
-                everyones = int(value)
-            elif name == f"config.gate.limits.{sender}":
-                own = int(value)
-        known = own if own is not None else everyones
-        if known is not None:
-            self.limit = min(self.limit, known) if _is_set(policy, sender) else known
+        self.enforce, self.limit = _rules(db, policy, sender)
+        self._own: dict[str, int] = {}
 
     def pass_through(self, tx: Write, actor: Actor, recipient: str, shown: str = "") -> None:
         """Count one more message to ``recipient``, who is called ``shown`` if that is another name.
@@ -46,77 +47,132 @@ class Gate:
         Raises:
             RateLimited: the gate is enforced and the limit is reached; nothing is counted.
         """
-        place = {"sender": self.sender, "recipient": recipient}
-        row = one(tx.db, _SQL["gate_row"], place)
-        start, sent, over, told = row if row is not None else (self.now, 0, 0, 0)
-        # A window that begins later than now was written before the clock was set back.
-        if not start <= self.now < start + GATE_WINDOW_MS:
-            if over > told:
-                self._tell(tx, None, recipient, over - told, start)
-            start, sent, over, told = self.now, 0, 0, 0
-        beyond = sent >= self.limit
-        if beyond and self.enforce:
-            raise self._refusal(recipient, shown or recipient, sent, start)
-        if beyond:
-            over += 1
-            if not told:
-                told = over
-                self._tell(tx, actor, recipient, over, start)
-        values = {**place, "window_start": start, "sent": sent + 1, "over": over, "told": told}
-        tx.db.execute(_SQL["count_sends"], values)
+        window = _window(tx, self.sender, recipient, self.now)
+        own = self._own.get(recipient, 0)
+        if window.sent >= self.limit:
+            if self.enforce:
+                raise self._refusal(recipient, shown or recipient, window, own)
+            window = _exceed(tx, actor, recipient, window, False, self.now)
+        self._own[recipient] = own + 1
+        _keep(tx, self.sender, recipient, window, window.sent + 1)
 
-    def _refusal(self, recipient: str, shown: str, sent: int, start: int) -> RateLimited:
-        left = start + GATE_WINDOW_MS - self.now
-        return RateLimited(
-            f"{self.sender} sent {sent} messages to {shown} within {spoken(GATE_WINDOW_MS)}, which is its limit. "
-            "Nothing was sent.",
-            hint=f"Try again in {spoken(left)}; say in one message what would be many.",
-            recipient=recipient,
+    def _refusal(self, recipient: str, shown: str, window: Window, own: int) -> RateLimited:
+        """``own`` of the window's messages came in this very write, which is undone."""
+        left = window.start + GATE_WINDOW_MS - self.now
+        within, before = spoken(GATE_WINDOW_MS), window.sent - own
+        said = f"{self.sender} sent {before} messages to {shown} within {within}, which is its limit."
+        hint = f"Try again in {spoken(left)}; say in one message what would be many."
+        if own:
+            said = f"{self.sender} may send {self.limit} messages to {shown} within {within}"
+            said += f" and has sent {before} of them; this call holds more than the rest."
+            hint = f"Send at most {self.limit} at a time" + (
+                f": {self.limit - before} now, the others in {spoken(left)}." if before else "."
+            )
+        elif self.limit <= 0:
+            said = f"{self.sender} may send nothing to {shown}: its limit is 0."
+            hint = "Ask who looks after this bus to set another limit."
+        refusal = RateLimited(
+            f"{said} Nothing was sent.",
+            hint=hint,
+            recipient=shown,
             limit=self.limit,
+            at_most=max(0, self.limit - before),
             retry_after_seconds=round(left / 1000, 3),
         )
+        refusal.counted_as = recipient
+        return refusal
 
-    def _tell(self, tx: Write, actor: Actor | None, recipient: str, count: int, start: int) -> None:
-        tell(tx, self.now, self.enforce, actor or Actor(self.sender), recipient, count, start)
 
+def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]:
+    """Whether the gate is enforced, and the sender's limit.
 
-def _is_set(policy: Policy, sender: str) -> bool:
-    """Whether this process was told a limit, and does not only have the usual one."""
-    return policy.limit_of(sender) != Policy().gate_limit
+    Of what is set on the bus and what this process was told, the stricter holds: a gate that an agent's
+    own surroundings could open would be none.
+    """
+    enforce, told = policy.gate_enforce, policy.limit_of(sender)
+    known: int | None = None
+    own: int | None = None
+    for name, value in db.execute(_SQL["gate_settings"]):
+        if name == "config.gate.mode":
+            if value == "enforce":
+                enforce = True
+                known = GATE_LIMIT if known is None else known
+        elif not value.isdecimal():
+            continue  # what is no number limits nothing; whoever sets it is told so
+        elif name == "config.gate.limit":
+            known = int(value)
+        elif name == f"config.gate.limits.{sender}":
+            own = int(value)
+    known = known if own is None else own
+    if known is None:
+        return enforce, told
+    is_set = told != GATE_LIMIT or sender in dict(policy.gate_limits)
+    return enforce, min(told, known) if is_set else known
 
 
 def note_refusal(core: Core, actor: Actor, refusal: RateLimited) -> None:
     """Keep a refusal: the ledger is told of the first of a window at once, of the others when it is over."""
-    recipient = refusal.details["recipient"]
+    recipient = refusal.counted_as
     with core.write() as tx:
         now = core.clock.now()
-        place = {"sender": actor.agent, "recipient": recipient}
-        row = one(tx.db, _SQL["gate_row"], place)
-        # Several to one recipient in one stroke: what was counted before the refusal was taken back.
-        start, sent, over, told = row if row is not None else (now, 0, 0, 0)
-        if not told:
-            tell(tx, now, True, actor, recipient, over + 1, start)
-            told = over + 1
-        values = {**place, "window_start": start, "sent": sent, "over": over + 1, "told": told}
-        tx.db.execute(_SQL["count_sends"], values)
+        window = _window(tx, actor.agent, recipient, now)
+        window = _exceed(tx, actor, recipient, window, True, now)
+        _keep(tx, actor.agent, recipient, window, window.sent)
 
 
-def tell_of_past_windows(tx: Write, policy: Policy, now: int) -> None:
+def tell_of_past_windows(tx: Write, now: int) -> None:
     """Tell the ledger of the excess in windows that are over."""
-    over = {"window_over": now - GATE_WINDOW_MS}
-    for sender, recipient, start, beyond, told in list(tx.db.execute(_SQL["gate_untold"], over)):
-        enforce = Gate(tx.db, policy, sender, now).enforce
-        tell(tx, now, enforce, Actor(sender), recipient, beyond - told, start)
+    over = {"now": now, "window_over": now - GATE_WINDOW_MS}
+    for sender, recipient, *rest in list(tx.db.execute(_SQL["gate_untold"], over)):
+        _tell_rest(tx, sender, recipient, Window(*rest), now)
         tx.db.execute(_SQL["gate_told"], {"sender": sender, "recipient": recipient})
 
 
-def tell(tx: Write, now: int, enforce: bool, actor: Actor, recipient: str, count: int, start: int) -> None:
+def _window(tx: Write, sender: str, recipient: str, now: int) -> Window:
+    """The pair's window at this time, a new one if the last is over: then the ledger is told of its rest."""
+    row = one(tx.db, _SQL["gate_row"], {"sender": sender, "recipient": recipient})
+    if row is None:
+        return Window(now)
+    # A window that begins later than now was written before the clock was set back.
+    if row[0] <= now < row[0] + GATE_WINDOW_MS:
+        return Window(*row)
+    _tell_rest(tx, sender, recipient, Window(*row), now)
+    return Window(now)
+
+
+def _exceed(tx: Write, actor: Actor, recipient: str, window: Window, refused: bool, now: int) -> Window:
+    """The window with one more beyond the limit, of which the ledger is told if it is the first."""
+    if window.over and window.refused != refused:
+        # The gate was opened or shut within the window: the two are told of apart.
+        _tell_rest(tx, actor.agent, recipient, window, now)
+        window = window._replace(over=0, told=0)
+    if not window.over:
+        _tell(tx, actor, recipient, 1, window.start, refused, now)
+        return window._replace(over=1, told=1, refused=int(refused))
+    return window._replace(over=window.over + 1)
+
+
+def _keep(tx: Write, sender: str, recipient: str, window: Window, sent: int) -> None:
+    start, _, over, told, refused = window
+    values = {"sender": sender, "recipient": recipient, "window_start": start, "sent": sent}
+    tx.db.execute(_SQL["count_sends"], {**values, "over": over, "told": told, "refused": refused})
+
+
+def _tell_rest(tx: Write, sender: str, recipient: str, window: Window, now: int) -> None:
+    count = window.over - window.told
+    if count:
+        _tell(tx, Actor(sender), recipient, count, window.start, bool(window.refused), now)
+
+
+def _tell(tx: Write, actor: Actor, recipient: str, count: int, start: int, refused: bool, now: int) -> None:
     """Write into the ledger how many were refused, or would have been."""
+    topic = int(recipient[1:]) if recipient.startswith("#") else None
     add_event(
         tx.db,
         now,
-        "gate_refused" if enforce else "gate_exceeded",
+        "gate_refused" if refused else "gate_exceeded",
         actor,
-        agent=None if recipient.startswith("#") else recipient,
-        detail={"recipient": recipient, "count": count, "window_start": start},
+        agent=recipient if topic is None else None,
+        topic=topic,
+        detail={"count": count, "window_start": start},
     )

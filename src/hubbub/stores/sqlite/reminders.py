@@ -6,10 +6,10 @@ from hubbub.clock import spoken
 from hubbub.model import Actor
 from hubbub.model_pending import REMINDER_GAP_MS
 from hubbub.names import BUS_NAME, PRIORITIES, message_id, new_tag
-from hubbub.policy import Policy
+from hubbub.policy import Policy, Schedule
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, dump, one
-from hubbub.stores.sqlite.debts import withdraw
+from hubbub.stores.sqlite.debts import schedule_of, withdraw
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
 from hubbub.text import safe_line
@@ -26,24 +26,26 @@ SUBJECT_SHOWN = 80
 def remind(tx: Write, policy: Policy, now: int) -> tuple[int, int]:
     """Remind of and escalate what is due; how many of each."""
     reminded = escalated = 0
-    for row in list(tx.db.execute(_SQL["due_debts"], {"now": now, "limit": AT_ONCE})):
-        if row[5] < len(policy.remind_after_ms):
-            _remind(tx, policy, row, now)
+    due = list(tx.db.execute(_SQL["due_debts"], {"now": now, "limit": AT_ONCE}))
+    schedule = schedule_of(tx.db, policy) if due else Schedule()
+    for row in due:
+        if row[5] < len(schedule.remind_after_ms):
+            _remind(tx, schedule, row, now)
             reminded += 1
         else:
-            _escalate(tx, policy, row, now)
+            _escalate(tx, schedule, row, now)
             escalated += 1
     return reminded, escalated
 
 
-def _remind(tx: Write, policy: Policy, debt: Row, now: int) -> None:
+def _remind(tx: Write, schedule: Schedule, debt: Row, now: int) -> None:
     message, tag, debtor, asker, due, count, before, *_ = debt
     withdraw(tx, debtor, before, now)
-    times = (*policy.remind_after_ms, policy.escalate_after_ms)
+    times = (*schedule.remind_after_ms, schedule.escalate_after_ms)
     next_at = max(due + times[count + 1], now + REMINDER_GAP_MS)
     id_, what = message_id(message, tag), _what(debt)
     body = (
-        f"Reminder {count + 1} of {len(policy.remind_after_ms)}: {asker} waits for your answer to {id_}{what}, "
+        f"Reminder {count + 1} of {len(schedule.remind_after_ms)}: {asker} waits for your answer to {id_}{what}, "
         f"which was due {spoken(now - due)} ago. Answer it with in_reply_to={id_}; if you will not, answer "
         "with kind declined and the reason."
     )
@@ -60,7 +62,7 @@ def _remind(tx: Write, policy: Policy, debt: Row, now: int) -> None:
     add_event(tx.db, now, "reminder_sent", None, message=message, agent=debtor, detail=detail)
 
 
-def _escalate(tx: Write, policy: Policy, debt: Row, now: int) -> None:
+def _escalate(tx: Write, schedule: Schedule, debt: Row, now: int) -> None:
     message, tag, debtor, asker, due, count, before, *_ = debt
     withdraw(tx, debtor, before, now)
     id_, what = message_id(message, tag), _what(debt)
@@ -70,7 +72,7 @@ def _escalate(tx: Write, policy: Policy, debt: Row, now: int) -> None:
     )
     hint = f" Ask another agent, or give it up: hubbub pending waive {id_}"
     told, failed = [], {}
-    for name in dict.fromkeys((asker, policy.watchdog)):
+    for name in dict.fromkeys((asker, schedule.watchdog)):
         if name == debtor:
             continue
         body = said + (hint if name == asker else "")

@@ -56,8 +56,8 @@ LIMIT :limit;
 -- name: anything_to_remind
 -- Whether housekeeping has anything to do on debts, waits, the gate or who stands by.
 SELECT EXISTS (SELECT 1 FROM debts WHERE next_at IS NOT NULL AND next_at <= :now)
-    OR EXISTS (SELECT 1 FROM waits WHERE until <= :now)
-    OR EXISTS (SELECT 1 FROM gate WHERE over > told AND window_start <= :window_over)
+    OR EXISTS (SELECT 1 FROM waits WHERE until <= :now OR until > :too_far)
+    OR EXISTS (SELECT 1 FROM gate WHERE over > told AND (window_start <= :window_over OR window_start > :now))
     OR EXISTS (SELECT 1 FROM standings WHERE expires_at <= :now)
     OR EXISTS (SELECT 1 FROM pings WHERE at <= :ping_over);
 
@@ -105,12 +105,13 @@ UPDATE waits SET answer = :answer WHERE message = :message AND answer IS NULL;
 DELETE FROM waits WHERE message = :message;
 
 -- name: kept_answers_of_the_lost
--- Whose inboxes have an answer that was kept for a call that was not heard of.
-SELECT asker FROM waits WHERE until <= :now AND answer IS NOT NULL;
+-- Whose inboxes have an answer that was kept for a call that was not heard of. A time too far away was
+-- written before the clock was set back.
+SELECT asker, answer FROM waits WHERE (until <= :now OR until > :too_far) AND answer IS NOT NULL;
 
 -- name: forget_waits
 -- Calls that were not heard of; their answers are in the inbox by their time.
-DELETE FROM waits WHERE until <= :now;
+DELETE FROM waits WHERE until <= :now OR until > :too_far;
 
 -- name: add_kept_delivery
 -- An answer that is kept for the call that waits for it.
@@ -122,29 +123,30 @@ VALUES (:agent, :message, 'queued', :priority, :now, :expires_at, :not_before);
 UPDATE deliveries SET not_before = NULL
 WHERE agent = :agent AND message = :message AND state = 'queued' AND not_before IS NOT NULL;
 
--- name: keep_answer_until
--- It is kept for a while longer.
-UPDATE deliveries SET not_before = :until WHERE agent = :agent AND message = :message AND state = 'queued';
-
 -- name: gate_row
 -- How many went from one to another in the current window.
-SELECT window_start, sent, over, told FROM gate WHERE sender = :sender AND recipient = :recipient;
+SELECT window_start, sent, over, told, refused FROM gate WHERE sender = :sender AND recipient = :recipient;
 
 -- name: count_sends
 -- Some more.
-INSERT INTO gate (sender, recipient, window_start, sent, over, told)
-VALUES (:sender, :recipient, :window_start, :sent, :over, :told)
+INSERT INTO gate (sender, recipient, window_start, sent, over, told, refused)
+VALUES (:sender, :recipient, :window_start, :sent, :over, :told, :refused)
 ON CONFLICT (sender, recipient) DO UPDATE
-SET window_start = excluded.window_start, sent = excluded.sent, over = excluded.over, told = excluded.told;
+SET window_start = excluded.window_start, sent = excluded.sent, over = excluded.over, told = excluded.told,
+    refused = excluded.refused;
 
 -- name: gate_settings
 -- What is set for the gate on the bus itself.
 SELECT name, value FROM settings WHERE name BETWEEN 'config.gate.' AND 'config.gate/';
 
+-- name: reminder_settings
+-- What is set for the reminders on the bus itself.
+SELECT name, value FROM settings WHERE name BETWEEN 'config.reminders.' AND 'config.reminders/';
+
 -- name: gate_untold
 -- Windows that are over and whose excess the ledger has not been told of in full.
-SELECT sender, recipient, window_start, over, told FROM gate
-WHERE over > told AND window_start <= :window_over;
+SELECT sender, recipient, window_start, sent, over, told, refused FROM gate
+WHERE over > told AND (window_start <= :window_over OR window_start > :now);
 
 -- name: gate_told
 -- Now it has.
@@ -155,7 +157,7 @@ UPDATE gate SET told = over WHERE sender = :sender AND recipient = :recipient;
 DELETE FROM gate WHERE window_start < :before AND over = told;
 
 -- name: first_answer
--- The first reply to a message by one whom it was sent to.
+-- The first reply to a message that went to its asker.
 SELECT min(a.seq) FROM messages a
-WHERE a.in_reply_to = :message AND EXISTS (SELECT 1 FROM deliveries d WHERE d.message = :message AND d.agent = a.sender)
+WHERE a.in_reply_to = :message AND EXISTS (SELECT 1 FROM json_each(a.recipients) r WHERE r.value = :asker)
 HAVING min(a.seq) IS NOT NULL;
