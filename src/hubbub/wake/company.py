@@ -36,7 +36,7 @@ class Company:
 
     @classmethod
     def of_client(cls, pid: int, named: str | None = None) -> Company:
-        """The client that started ``pid``, through a shell or not; ``named`` is its own process id, if told."""
+        """The client that started ``pid``, through a shell or not; ``named`` is its process id, if told."""
         found = parents(pid)
         # What is behind a shell is the client; what is behind a client is no matter of ours.
         pids = found if len(found) == 2 and _command(found[0]) in SHELLS else found[:1]

@@ -59,6 +59,11 @@ class Members:
         if client_info and not self._client:
             self._client = client_info
 
+    def client_name(self) -> str:
+        """What the client calls itself; empty as long as it has not said."""
+        name = self._client.get("name")
+        return name if isinstance(name, str) else ""
+
     def default(self) -> Member:
         """The member that acts when none is named, registering it if that was not possible before.
 

@@ -24,6 +24,7 @@ from hubbub.faces.mcp.subscriptions import Subscriptions, known_uri
 from hubbub.faces.mcp.toolcalls import ToolCalls, error_result
 from hubbub.faces.mcp.tools import Member, Tool
 from hubbub.faces.mcp.toolsets import ALL_TOOLS
+from hubbub.faces.mcp.waking import Waking
 from hubbub.faces.mcp.workers import Workers
 
 CALLS_MAX = 64
@@ -52,7 +53,8 @@ class Server:
         self._writer = writer
         self._modern = modern
         self._workers = Workers()
-        self._members = Members(bus, agent, self._resume)
+        self._members = Members(bus, agent, self._joined)
+        self._waking = Waking(bus, self._members)
         self._definitions = [tool.definition() for tool in tools]
         self._tool_calls = ToolCalls(bus, self._members, tools)
         self._calls: dict[Any, Call] = {}
@@ -77,6 +79,12 @@ class Server:
             "resources/unsubscribe": lambda request, call: self._subscriptions.unsubscribe(request),
             "subscriptions/listen": lambda request, call: self._subscriptions.listen(request, call),
         }
+
+    def _joined(self, member: Member) -> None:
+        """A name was taken; it must not wait."""
+        if self._waking.wanted():
+            self._workers.run(self._waking.begin)
+        self._resume(member)
 
     def _resume(self, member: Member) -> None:
         """Renew from now on what an earlier session of the agent had claimed: it may be at work on it, and
@@ -110,6 +118,7 @@ class Server:
             calls = list(self._calls.values())
         for call in calls:
             call.cancel()
+        self._waking.close()
         self._workers.join(2.0)
         self._members.close()
 
@@ -263,7 +272,8 @@ class Server:
         return finish(request, result, ttl_ms=protocol.LIST_TTL_MS, scope=scope)
 
     def _call_tool(self, request: Request, call: Call) -> None:
-        result, member, answer = self._tool_calls.call(request, call)
+        with self._waking.call():
+            result, member, answer = self._tool_calls.call(request, call)
         handed = answer.handed if answer is not None else NOTHING
         noted = written = False
 

@@ -136,8 +136,9 @@ def prune(bus_url: str, now: float) -> int:
 def folders(bus_url: str) -> list[str]:
     """Where the files of a bus may be, the best place first."""
     scheme, _, path = bus_url.partition("://")
-    beside = [os.path.realpath(path) + "-hooks"] if scheme == "sqlite" else []
-    return [*beside, os.path.join(state_folder(), "hooks", _sum(bus_url))]
+    place = os.path.realpath(path) if scheme == "sqlite" else bus_url  # whatever links lead to it
+    beside = [place + "-hooks"] if scheme == "sqlite" else []
+    return [*beside, os.path.join(state_folder(), "hooks", _sum(place))]
 
 
 def _sum(text: str) -> str:
