@@ -234,6 +234,8 @@ class RateLimited(HubbubError):
     """The gate is enforced and the sender is beyond its limit; nothing was sent."""
 
     code = "RATE_LIMITED"
+    counted_as = ""
+    """What the gate counts the recipient under."""
 
 
 class NothingOwed(HubbubError):

@@ -17,6 +17,9 @@ DECLINED = "declined"
 WAIT_LEASE_MS = 30_000
 """For how long an answer is kept for a call that waits for it and gives no sign of life."""
 
+WAIT_LEASE_MAX_MS = 300_000
+"""The longest such time. One that ends later was written before the clock was set back."""
+
 REMINDER_GAP_MS = 30_000
 """The least time between two reminders of one debt, however late housekeeping comes to them."""
 

@@ -38,7 +38,8 @@ class PendingStore(Protocol):
         after: int = 0,
         limit: int = 100,
     ) -> list[Debt]:
-        """Open debts (with ``closed``, also those that are not) that match, by ``seq`` after ``after``."""
+        """Open debts (with ``closed``, also those that are not) that match, by ``seq`` after ``after``:
+        ``limit`` of them, and the others of the last message, so that ``after`` its ``seq`` misses none."""
         ...
 
     def waive(

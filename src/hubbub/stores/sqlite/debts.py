@@ -25,7 +25,7 @@ def open_debts(
     tx: Write, policy: Policy, asker: str, recipients: tuple[str, ...], message: int, due: int | None
 ) -> None:
     """Every recipient but the asker itself owes an answer from now on."""
-    next_at = None if due is None else due + first_step(tx.db, policy)
+    next_at = None if due is None else due + steps(schedule_of(tx.db, policy))[0]
     for name in recipients:
         if name == asker:
             continue
@@ -33,10 +33,10 @@ def open_debts(
         tx.db.execute(_SQL["open_debt"], values)
 
 
-def first_step(db: apsw.Connection, policy: Policy) -> int:
-    """How long after the due time something is done about it."""
-    schedule = schedule_of(db, policy)
-    return min((*schedule.remind_after_ms[:1], schedule.escalate_after_ms))
+def steps(schedule: Schedule) -> tuple[int, ...]:
+    """How long after the due time each reminder comes, and last the escalation, after which none comes."""
+    end = schedule.escalate_after_ms
+    return (*(after for after in schedule.remind_after_ms if after < end), end)
 
 
 def schedule_of(db: apsw.Connection, policy: Policy) -> Schedule:
@@ -72,19 +72,24 @@ def close_debt(tx: Write, actor: Actor, message: int, answer: int | None, kind: 
     if row[0] != "open":
         return str(row[0])
     tx.db.execute(_SQL["close_debt"], {**values, "why": None})
-    withdraw(tx, actor.agent, row[1], now)
+    withdraw(tx, actor.agent, row[1], now, read=True)
     if state == "declined":
         add_event(tx.db, now, "answer_declined", actor, message=message, agent=actor.agent)
     return state
 
 
-def withdraw(tx: Write, debtor: str, reminder: int | None, now: int) -> None:
-    """Take a reminder that nobody read out of the inbox: there is nothing to remind of any more."""
+def withdraw(tx: Write, debtor: str, reminder: int | None, now: int, *, read: bool = False) -> None:
+    """Take a reminder that nobody read out of the inbox: there is nothing to remind of any more.
+
+    With ``read`` also one that was read: what the debtor did settles it.
+    """
     if reminder is None:
         return
     where = {"agent": debtor, "message": reminder}
     row = one(tx.db, _MAIL["delivery_row"], where)
-    if row is None or row[0] != "queued":
+    if row is None or row[0] not in ("queued", "leased"):
+        return
+    if row[0] == "leased" and row[4] > now and not read:
         return
     tx.db.execute(_MAIL["settle"], {**where, "how": "implicit", "now": now})
     add_event(
@@ -103,6 +108,11 @@ def keep_for_waiting(tx: Write, asked: int, recipients: tuple[str, ...], now: in
 
 def refuse_awaited(tx: Write, answer: int, id_: str, now: int) -> None:
     """Raise ``ANSWER_AWAITED`` when message ``answer`` is kept for a call that waits for it."""
-    row = one(tx.db, _SQL["wait_for_answer"], {"answer": answer})
-    if row is not None and row[1] > now:
+    if is_awaited(tx, answer, now):
         raise AnswerAwaited(f"{id_} answers a request that another call of yours waits for.", message_id=id_)
+
+
+def is_awaited(tx: Write, answer: int, now: int) -> bool:
+    """Whether message ``answer`` is kept for a call that waits for it."""
+    row = one(tx.db, _SQL["wait_for_answer"], {"answer": answer})
+    return row is not None and row[1] > now

@@ -104,10 +104,9 @@ def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]
         elif name == f"config.gate.limits.{sender}":
             own = int(value)
     known = known if own is None else own
-    if known is None:
-        return enforce, told
-    is_set = told != GATE_LIMIT or sender in dict(policy.gate_limits)
-    return enforce, min(told, known) if is_set else known
+    if told is None or known is None:
+        return enforce, next((limit for limit in (told, known) if limit is not None), GATE_LIMIT)
+    return enforce, min(told, known)
 
 
 def note_refusal(core: Core, actor: Actor, refusal: RateLimited) -> None:

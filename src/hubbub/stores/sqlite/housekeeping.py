@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubbub.model import IDEMPOTENCY_MS, Swept
+from hubbub.model_pending import WAIT_LEASE_MAX_MS
 from hubbub.model_presence import PING_KEPT_MS
 from hubbub.policy import GATE_WINDOW_MS
 from hubbub.stores.sqlite import due
@@ -44,7 +45,12 @@ def sweep(core: Core, holder: str) -> Swept:
         pending = one(
             db,
             _PENDING["anything_to_remind"],
-            {"now": now, "window_over": now - GATE_WINDOW_MS, "ping_over": now - PING_KEPT_MS},
+            {
+                "now": now,
+                "too_far": now + WAIT_LEASE_MAX_MS,
+                "window_over": now - GATE_WINDOW_MS,
+                "ping_over": now - PING_KEPT_MS,
+            },
         )
         untold = one(db, _PLANS["anything_untold"], {})
         in_topics = one(db, _TOPICS["anything_due"], {"now": now, "before": now - IMPORT_KEPT_MS})
@@ -95,10 +101,12 @@ def _tend_pending(tx: Write, core: Core, now: int) -> tuple[int, int]:
     from hubbub.stores.sqlite.presence import end_old_standings
     from hubbub.stores.sqlite.reminders import remind
 
-    for row in list(tx.db.execute(_PENDING["kept_answers_of_the_lost"], {"now": now})):
-        tx.ring(f"inbox/{row[0]}")
-    tx.db.execute(_PENDING["forget_waits"], {"now": now})
-    tell_of_past_windows(tx, core.policy, now)
+    lost = {"now": now, "too_far": now + WAIT_LEASE_MAX_MS}
+    for asker, answer in list(tx.db.execute(_PENDING["kept_answers_of_the_lost"], lost)):
+        tx.db.execute(_PENDING["free_answer"], {"agent": asker, "message": answer})
+        tx.ring(f"inbox/{asker}")
+    tx.db.execute(_PENDING["forget_waits"], lost)
+    tell_of_past_windows(tx, now)
     tx.db.execute(_PENDING["forget_gate"], {"before": now - GATE_KEPT_MS})
     end_old_standings(tx, now)
     return remind(tx, core.policy, now)

@@ -47,7 +47,13 @@ class SqlitePending:
                 values["message"] = seq_of(db, message)
                 if values["message"] is None:
                     return []
-            return [_debt(row) for row in db.execute(_SQL[name], values)]
+            rows = list(db.execute(_SQL[name], values))
+            if len(rows) == limit:
+                # The others of the last message: after its seq, they would be missed.
+                last = {**values, "message": rows[-1][0], "after": rows[-1][0] - 1, "limit": -1}
+                rows = [row for row in rows if row[0] != rows[-1][0]]
+                rows += db.execute(_SQL["debt_rows"], last)
+        return [_debt(row) for row in rows]
 
     def waive(
         self, actor: Actor | None, id: str, *, debtor: str | None = None, reason: str = ""
@@ -78,6 +84,8 @@ class SqlitePending:
             if not waived:
                 of = f" by {debtor}" if debtor else ""
                 raise NothingOwed(f"No answer to {id} is owed{of}.", message_id=id)
+            if all(row[1] == "waived" for row in tx.db.execute(_SQL["debts_of_message"], {"message": seq})):
+                tx.db.execute(_SQL["end_wait"], {"message": seq})  # there is nothing to wait for any more
             tx.ring(f"answer/{id}")
         return tuple(debt for debt in self.owed(message=id, closed=True) if debt.debtor in waived)
 

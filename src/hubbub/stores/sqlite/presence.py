@@ -49,6 +49,8 @@ class SqlitePresence:
             now = self._core.clock.now()
             values = {"id": id, "state": state, "now": now, "expires_at": now + SESSION_TTL_MS}
             tx.db.execute(_SQL["keep_standing"], values)
+            if not tx.db.changes():
+                tx.db.execute(_SQL["end_standing"], {"id": id})
             row = one(tx.db, _SQL["standing_row"], {"id": id})
             if state is not None:
                 tx.ring("agents")

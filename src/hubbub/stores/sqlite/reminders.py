@@ -9,7 +9,7 @@ from hubbub.names import BUS_NAME, PRIORITIES, message_id, new_tag
 from hubbub.policy import Policy, Schedule
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, dump, one
-from hubbub.stores.sqlite.debts import schedule_of, withdraw
+from hubbub.stores.sqlite.debts import schedule_of, steps, withdraw
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
 from hubbub.text import safe_line
@@ -29,7 +29,7 @@ def remind(tx: Write, policy: Policy, now: int) -> tuple[int, int]:
     due = list(tx.db.execute(_SQL["due_debts"], {"now": now, "limit": AT_ONCE}))
     schedule = schedule_of(tx.db, policy) if due else Schedule()
     for row in due:
-        if row[5] < len(schedule.remind_after_ms):
+        if row[5] < len(steps(schedule)) - 1:
             _remind(tx, schedule, row, now)
             reminded += 1
         else:
@@ -41,11 +41,11 @@ def remind(tx: Write, policy: Policy, now: int) -> tuple[int, int]:
 def _remind(tx: Write, schedule: Schedule, debt: Row, now: int) -> None:
     message, tag, debtor, asker, due, count, before, *_ = debt
     withdraw(tx, debtor, before, now)
-    times = (*schedule.remind_after_ms, schedule.escalate_after_ms)
+    times = steps(schedule)
     next_at = max(due + times[count + 1], now + REMINDER_GAP_MS)
     id_, what = message_id(message, tag), _what(debt)
     body = (
-        f"Reminder {count + 1} of {len(schedule.remind_after_ms)}: {asker} waits for your answer to {id_}{what}, "
+        f"Reminder {count + 1} of {len(times) - 1}: {asker} waits for your answer to {id_}{what}, "
         f"which was due {spoken(now - due)} ago. Answer it with in_reply_to={id_}; if you will not, answer "
         "with kind declined and the reason."
     )

@@ -21,7 +21,7 @@ from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
 from hubbub.stores.sqlite.actors import ActorState, admit
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
-from hubbub.stores.sqlite.debts import close_debt, keep_for_waiting, open_debts, wants_answer
+from hubbub.stores.sqlite.debts import close_debt, is_awaited, keep_for_waiting, open_debts, wants_answer
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.gate import Gate, note_refusal
 from hubbub.stores.sqlite.statements import statements
@@ -44,6 +44,7 @@ def send(core: Core, actor: Actor, draft: Draft, key: str | None) -> Sent:
                     f"{actor.agent} is a consumer: it may answer, not start a conversation.",
                     hint="Answer a message it was sent, or register it with the role both.",
                 )
+            turn = core.clock.now()
             answer, repeated = once(
                 tx,
                 actor.agent,
@@ -51,7 +52,7 @@ def send(core: Core, actor: Actor, draft: Draft, key: str | None) -> Sent:
                 "send",
                 lambda: draft,
                 now,
-                lambda: _store(tx, actor, state, draft, values, now),
+                lambda: _store(tx, actor, state, draft, values, now, turn),
             )
             sent = Sent(**{**answer, "recipients": tuple(answer["recipients"])})
     except RateLimited as refusal:
@@ -81,7 +82,7 @@ def _message_values(actor: Actor, draft: Draft, now: int) -> dict[str, Any]:
 
 
 def _store(
-    tx: Write, actor: Actor, state: ActorState, draft: Draft, values: dict[str, Any], now: int
+    tx: Write, actor: Actor, state: ActorState, draft: Draft, values: dict[str, Any], now: int, turn: int
 ) -> dict[str, Any]:
     db = tx.db
     recipients = draft.recipients
@@ -93,7 +94,7 @@ def _store(
                 hint="Wait until another agent has registered.",
             )
         values["recipients"] = dump(recipients)
-    gate = Gate(db, tx.policy, actor.agent, now)
+    gate = Gate(db, tx.policy, actor.agent, turn)
     for name in recipients:
         _check_recipient(tx, name, values["bytes"], now)
         gate.pass_through(tx, actor, name)
@@ -198,10 +199,13 @@ def find_message(tx: Write, id_: str) -> int:
 
 
 def _settle_answered(tx: Write, actor: Actor, message: int, now: int) -> bool:
-    """An answer settles the delivery that it answers, whatever state that is in."""
+    """An answer settles the delivery that it answers, whatever state that is in, unless it is kept for a
+    call that waits for it: that call is given it, and settles it."""
     where = {"agent": actor.agent, "message": message}
     row = one(tx.db, _SQL["delivery_row"], where)
     if row is None or row[0] == "settled":
+        return False
+    if row[0] == "queued" and is_awaited(tx, message, now):
         return False
     settle_one(tx, actor, message, now, "reply", row[0])
     return True

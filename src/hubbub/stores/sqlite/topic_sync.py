@@ -87,7 +87,8 @@ def _sync(core: Core, actor: Actor, name: str, asked: Asked, now: int) -> Synced
             tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
         posted: list[Posted] = []
         if asked.outbox:
-            posted, topic = _post_all(tx, actor, state.role, topic, place, asked.outbox, now)
+            gate = Gate(tx.db, tx.policy, actor.agent, core.clock.now())
+            posted, topic = _post_all(tx, actor, state.role, topic, place, asked.outbox, now, gate)
         if asked.ack_through is not None:
             _acknowledge(tx, actor, topic, place, asked.ack_through, now)
         read = (_hand_out if asked.automatic else _look)(tx, actor, topic, place, asked, now)
@@ -131,7 +132,14 @@ def _nothing_new(core: Core, actor: Actor, name: str, asked: Asked, now: int) ->
 
 
 def _post_all(
-    tx: Write, actor: Actor, role: str, topic: Row, place: Place, outbox: tuple[Post, ...], now: int
+    tx: Write,
+    actor: Actor,
+    role: str,
+    topic: Row,
+    place: Place,
+    outbox: tuple[Post, ...],
+    now: int,
+    gate: Gate,
 ) -> tuple[list[Posted], Row]:
     """Post all of ``outbox``; what became of each, and the topic's row after it."""
     posted = []
@@ -141,18 +149,20 @@ def _post_all(
                 f"{actor.agent} is a consumer: it may answer, not start a conversation.",
                 hint="Answer a message of the topic (reply_to), or register it with the role both.",
             )
-        done, topic = _post_once(tx, actor, topic, place, post, now)
+        done, topic = _post_once(tx, actor, topic, place, post, now, gate)
         posted.append(done)
     return posted, topic
 
 
-def _post_once(tx: Write, actor: Actor, topic: Row, place: Place, post: Post, now: int) -> tuple[Posted, Row]:
+def _post_once(
+    tx: Write, actor: Actor, topic: Row, place: Place, post: Post, now: int, gate: Gate
+) -> tuple[Posted, Row]:
     grown = topic
 
     def act() -> dict[str, int | str]:
         nonlocal grown
         refuse_closed(topic)
-        Gate(tx.db, tx.policy, actor.agent, now).pass_through(tx, actor, f"#{topic[0]}", f"#{topic[2]}")
+        gate.pass_through(tx, actor, f"#{topic[0]}", f"#{topic[2]}")
         id_, grown = write_post(tx, actor, topic, post, now)
         return {"id": id_, "seq": grown[7], "created_at": now}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubbub.errors import NotYourMessage
 from hubbub.model import LEASE_MS, Actor, Delivery
 from hubbub.model_pending import Awaited
-from hubbub.stores.sqlite.actors import admit
+from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, one, seq_of
 from hubbub.stores.sqlite.rows import delivery_of
@@ -20,11 +20,13 @@ def await_answer(core: Core, actor: Actor, id_: str, lease_ms: int) -> Awaited:
     """See :meth:`hubbub.stores.contract_pending.PendingStore.await_answer`."""
     with core.read() as db:
         now = core.clock.now()
-        # A look is enough while nothing has changed and the time is not half over.
+        lapsed = check_actor(db, actor, now).lapsed
+        # A look is enough while nothing has changed and the time is not half over; a time further away
+        # than it can be was written before the clock was set back.
         seq = seq_of(db, id_)
-        row = None if seq is None else one(db, _SQL["wait_row"], {"message": seq})
+        row = None if seq is None or lapsed else one(db, _SQL["wait_row"], {"message": seq})
         mine = row is not None and row[:2] == (actor.agent, actor.session)
-        if mine and row is not None and row[3] is None and row[2] > now + lease_ms // 2:
+        if mine and row is not None and row[3] is None and lease_ms // 2 < row[2] - now <= lease_ms:
             return Awaited("waiting")
     with core.write() as tx:
         now = core.clock.now()
@@ -63,7 +65,7 @@ def _look(tx: Write, actor: Actor, seq: int, now: int, *, take: bool) -> Awaited
     row = one(tx.db, _SQL["wait_row"], {"message": seq})
     answer = None if row is None else row[3]
     if answer is None:
-        first = one(tx.db, _SQL["first_answer"], {"message": seq})
+        first = one(tx.db, _SQL["first_answer"], {"message": seq, "asker": actor.agent})
         answer = None if first is None else first[0]
     if answer is None:
         states = {state for _, state, _ in tx.db.execute(_SQL["debts_of_message"], {"message": seq})}

@@ -13,6 +13,7 @@ SELECT id, agent, kind, slot, how, state, process, folder, since, beat_at, expir
 -- Who stands by one agent, or by any.
 SELECT id, agent, kind, slot, how, state, process, folder, since, beat_at, expires_at FROM standings
 WHERE expires_at > :now AND (:agent IS NULL OR agent = :agent)
+  AND EXISTS (SELECT 1 FROM agents a WHERE a.name = standings.agent AND a.unregistered_at IS NULL)
 ORDER BY agent, since, id;
 
 -- name: add_standing
@@ -21,16 +22,14 @@ INSERT INTO standings (id, agent, kind, slot, how, state, process, folder, since
 VALUES (:id, :agent, :kind, :slot, :how, :state, :process, :folder, :now, :now, :expires_at);
 
 -- name: keep_standing
--- It is still there.
-UPDATE standings SET beat_at = :now, expires_at = :expires_at, state = coalesce(:state, state) WHERE id = :id;
+-- It is still there, and so is its agent.
+UPDATE standings SET beat_at = :now, expires_at = :expires_at, state = coalesce(:state, state)
+WHERE id = :id
+  AND EXISTS (SELECT 1 FROM agents a WHERE a.name = standings.agent AND a.unregistered_at IS NULL);
 
 -- name: end_standing
 -- It is no more.
 DELETE FROM standings WHERE id = :id;
-
--- name: end_old_standings
--- Those that were not heard of.
-DELETE FROM standings WHERE expires_at <= :now;
 
 -- name: seen_by_standing
 -- The agent was seen when what stood by it was last heard of.

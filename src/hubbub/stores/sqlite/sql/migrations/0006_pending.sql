@@ -54,7 +54,8 @@ CREATE UNIQUE INDEX waits_for_answer ON waits (answer) WHERE answer IS NOT NULL;
 CREATE INDEX waits_by_end ON waits (until);
 
 -- How many messages went from one agent to another (or to a topic, as #ID) since window_start; over
--- counts those beyond the limit, told how many of these the ledger has been told of.
+-- counts those beyond the limit, which were all refused or all only counted, told how many of these the
+-- ledger has been told of.
 CREATE TABLE gate (
     sender       TEXT NOT NULL,
     recipient    TEXT NOT NULL,
@@ -62,6 +63,7 @@ CREATE TABLE gate (
     sent         INTEGER NOT NULL CHECK (sent >= 0),
     over         INTEGER NOT NULL CHECK (over >= 0),
     told         INTEGER NOT NULL CHECK (told BETWEEN 0 AND over),
+    refused      INTEGER NOT NULL CHECK (refused IN (0, 1)),
     PRIMARY KEY (sender, recipient)
 ) STRICT, WITHOUT ROWID;
 
@@ -96,9 +98,10 @@ CREATE TABLE wakes (
     PRIMARY KEY (agent, how)
 ) STRICT, WITHOUT ROWID;
 
--- Pings under way; a row is of no use once its asker has looked at the answer.
+-- Pings under way; a row is of no use once its asker has looked at the answer. A number is never used
+-- again: a process that was stopped may answer late.
 CREATE TABLE pings (
-    ping        INTEGER PRIMARY KEY,
+    ping        INTEGER PRIMARY KEY AUTOINCREMENT,
     agent       TEXT NOT NULL,
     asker       TEXT NOT NULL,
     at          INTEGER NOT NULL,
