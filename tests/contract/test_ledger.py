@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from hubbub.errors import MessageNotFound
+from hubbub.errors import MessageNotFound, RateLimited
 from hubbub.model import EVENTS, LEASE_MS, MAX_DELIVERIES, SESSION_TTL_MS, Actor
 from tests.contract.world import World
 
@@ -39,8 +40,31 @@ def _a_long_day(world: World) -> str:
     return sent
 
 
+def _a_day_of_waiting(world: World) -> None:
+    """Answers that are late, declined and waived, a gate, and wakes."""
+    ada, cy = world.agents_named("ada", "cy")
+    late, declined, waived = (
+        world.send(ada, "cy", kind="question", reply_within_ms=within).id for within in (1000, None, None)
+    )
+    world.send(cy, "ada", kind="declined", in_reply_to=declined)
+    world.store.pending.waive(ada, waived)
+    for _ in range(5):
+        world.clock.advance(500_000)
+        world.store.sweep("h")
+    world.send(cy, "ada", in_reply_to=late)
+    world.store.settings.put("gate.limit", "1")
+    for mode in ("observe", "enforce"):
+        world.store.settings.put("gate.mode", mode)
+        for _ in range(2):
+            with suppress(RateLimited):
+                world.send(ada, "cy")
+    for worked in (True, False):
+        world.store.presence.woke("cy", "pty", worked, "", None)
+
+
 def test_every_kind_of_event_is_written(world: World) -> None:
     _a_long_day(world)
+    _a_day_of_waiting(world)
     # Those of topics and of work: test_topics_ledger, test_work_ledger.
     of_mail = {name for name in EVENTS if name.split("_")[0] not in OTHERS}
     assert {event.event for event in world.events()} == of_mail

@@ -90,13 +90,11 @@ def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]
     own surroundings could open would be none.
     """
     enforce, told = policy.gate_enforce, policy.limit_of(sender)
-    known: int | None = None
+    known = GATE_LIMIT
     own: int | None = None
     for name, value in db.execute(_SQL["gate_settings"]):
         if name == "config.gate.mode":
-            if value == "enforce":
-                enforce = True
-                known = GATE_LIMIT if known is None else known
+            enforce = enforce or value == "enforce"
         elif not value.isdecimal():
             continue  # what is no number limits nothing; whoever sets it is told so
         elif name == "config.gate.limit":
@@ -104,9 +102,7 @@ def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]
         elif name == f"config.gate.limits.{sender}":
             own = int(value)
     known = known if own is None else own
-    if told is None or known is None:
-        return enforce, next((limit for limit in (told, known) if limit is not None), GATE_LIMIT)
-    return enforce, min(told, known)
+    return enforce, known if told is None else min(told, known)
 
 
 def note_refusal(core: Core, actor: Actor, refusal: RateLimited) -> None:
