@@ -9,11 +9,9 @@ import os
 import sys
 from typing import NamedTuple
 
-from hubbub.errors import InvalidBusUrl, InvalidConfig
-from hubbub.names import nearest
+from hubbub.config import FILE_NAME, read_file, upwards
+from hubbub.errors import InvalidBusUrl
 
-CONFIG_NAME = ".hubbub.toml"
-CONFIG_KEYS = ("bus",)
 _SCHEMES = ("sqlite",)
 
 
@@ -37,9 +35,9 @@ def find_bus(explicit: str | None = None, folder: str | None = None) -> Place:
     if named:
         return Place(normal_url(named, os.getcwd()), "HUBBUB_BUS")
     folder = os.path.abspath(folder or os.getcwd())
-    config = _upwards(folder, CONFIG_NAME)
+    config = upwards(folder, FILE_NAME)
     if config:
-        url = _configured(config)
+        url = read_file(config).get("bus")
         if url:
             return Place(normal_url(url, os.path.dirname(config)), config)
     common = git_common_folder(folder)
@@ -93,7 +91,7 @@ def data_folder() -> str:
 
 def git_common_folder(folder: str) -> str | None:
     """The common git folder of the repository around ``folder``: the same from all its worktrees."""
-    dot_git = _upwards(folder, ".git")
+    dot_git = upwards(folder, ".git")
     if dot_git is None:
         return None
     if os.path.isdir(dot_git):
@@ -115,49 +113,12 @@ def _repository_folder(common: str) -> str:
     return os.path.join(data_folder(), "repos", f"{name}-{zlib.crc32(data):08x}{zlib.adler32(data):08x}")
 
 
-def _upwards(folder: str, name: str) -> str | None:
-    while True:
-        candidate = os.path.join(folder, name)
-        if os.path.exists(candidate):
-            return candidate
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-
-
 def _first_line(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.readline().rstrip("\n")
     except OSError:
         return None
-
-
-def _configured(path: str) -> str | None:
-    import tomllib
-
-    try:
-        if os.name == "posix" and os.stat(path).st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
-            raise InvalidConfig(
-                f"{path} belongs to another user, who would thereby choose your bus.",
-                hint="Name the bus yourself, by --bus or HUBBUB_BUS.",
-            )
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfig(f"{path} can't be read: {error}", hint="Correct the file or remove it.") from None
-    for key in values:
-        if key not in CONFIG_KEYS:
-            near = nearest(key, CONFIG_KEYS, 1)
-            known = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(CONFIG_KEYS)}."
-            raise InvalidConfig(f"{path}: unknown key {key!a}.", hint=known)
-    url = values.get("bus")
-    if url is not None and not isinstance(url, str):
-        raise InvalidConfig(
-            f"{path}: bus must be a string.", hint='For example: bus = "sqlite:///home/me/bus.db"'
-        )
-    return url
 
 
 __all__ = ["Place", "data_folder", "find_bus", "git_common_folder", "normal_url", "split_url"]

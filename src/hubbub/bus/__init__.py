@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubbub.bus.pending import Pending
     from hubbub.bus.presence import Presence
     from hubbub.bus.search import Search
+    from hubbub.bus.settings import Settings
     from hubbub.bus.topics import Topics
     from hubbub.bus.work import Work
 
@@ -76,6 +77,13 @@ class Bus:
 
             self._presence = Presence(self.store, self.agents)
         return self._presence
+
+    @property
+    def settings(self) -> Settings:
+        """What is set on the bus itself."""
+        from hubbub.bus.settings import Settings
+
+        return Settings(self.store)
 
     @property
     def search(self) -> Search:

@@ -20,6 +20,10 @@ COMMAND_LINE_LEASE_SECONDS = 60
 """A command settles what it took as soon as it has written it, so a killed one need not keep it long."""
 
 
+RUNS_PROGRAMS = ("run", "wake")
+"""Commands behind whose options stands another program, with options of its own."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, but errors are raised for the caller to report, and help goes through ``write``."""
 
@@ -86,6 +90,12 @@ def _seldom(command: str) -> Callable[[Parser], None]:
         from hubbub.faces.cli.project_arguments import BUILDERS
     elif word in ("step", "reserve"):
         from hubbub.faces.cli.step_arguments import BUILDERS
+    elif word in ("config", "monitor"):
+        from hubbub.faces.cli.bus_arguments import BUILDERS
+    elif word in RUNS_PROGRAMS:
+        from hubbub.faces.cli.wake_arguments import BUILDERS
+    elif word == "setup":
+        from hubbub.faces.cli.setup_arguments import BUILDERS
     else:
         from hubbub.faces.cli.topic_arguments import BUILDERS
     return BUILDERS[command]
@@ -117,6 +127,13 @@ def parse(command: str, words: Sequence[str], write: Callable[[str], None]) -> a
         SystemExit: help was asked for, and written.
     """
     parser = build_parser(command, write)
+    if command in RUNS_PROGRAMS:
+        from hubbub.faces.cli.wake_arguments import split
+
+        own, behind = split(parser, command, words)
+        arguments = parser.parse_args(own)
+        arguments.words += behind
+        return arguments
     if "--" in words:
         _refuse_behind(parser, words)
     # Intermixed: options may stand between a recipient and the body.

@@ -132,10 +132,47 @@ GROUPS: dict[str, dict[str, Command]] = {
         "backup": _C(
             "commands.care", "backup", "copy the bus while it is in use", "hubbub backup before-move.db"
         ),
+        "config show": _C(
+            "commands.config", "show", "what is configured, and where it comes from", "hubbub config"
+        ),
+        "config get": _C("commands.config", "get", "one value", "hubbub config get gate.limit"),
+        "config set": _C(
+            "commands.config",
+            "set_",
+            "set a value on the bus, for everyone",
+            "hubbub config set gate.mode enforce",
+        ),
+        "config unset": _C(
+            "commands.config", "unset", "take it off the bus again", "hubbub config unset gate.mode"
+        ),
         "mcp": _C("launch", "mcp", "serve one agent over MCP on stdio", "hubbub mcp --as bob"),
         "demo": _C("launch", "demo", "see agents exchange work, and a crash lose nothing", "hubbub demo"),
     },
     "Clients": {
+        "run": _C(
+            "commands.run",
+            "run",
+            "run an agent in a terminal where mail wakes it",
+            "hubbub run --as bob claude --continue",
+        ),
+        "wake": _C(
+            "commands.wake",
+            "wake",
+            "wake an agent that already runs: in tmux, or by a program",
+            "hubbub wake --as bob --tmux %3",
+        ),
+        "monitor": _C(
+            "commands.monitor",
+            "monitor",
+            "keep an agent online, and log a line for each of its messages",
+            "hubbub monitor bob",
+        ),
+        "setup": _C(
+            "commands.setup",
+            "setup",
+            "have your coding agents use Hubbub, or no more",
+            "hubbub setup claude codex --preview",
+        ),
         "hook": _C(
             "commands.hook", "hook", "what a client's hooks run: JSON in, JSON out", "hubbub hook claude"
         ),
@@ -165,6 +202,7 @@ FAMILIES = {
     "project": "project list",
     "step": "step list",
     "reserve": "reserve list",
+    "config": "config show",
 }
 """Words that take another one to name a command, and the command that each is alone. One that is a command
 itself, with arguments of its own, is that unless one of its actions follows."""
@@ -174,6 +212,7 @@ FAMILY_SUMMARIES = {
     "project": "plan work, and see how it goes",
     "step": "claim, do and hand on steps of work",
     "reserve": "keep files to yourself for a while",
+    "config": "see what is configured, and set it on the bus",
 }
 
 

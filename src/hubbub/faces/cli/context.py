@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hubbub.faces.cli.output import Output
     from hubbub.location import Place
     from hubbub.model import Actor
+    from hubbub.policy import Policy
 
 
 class Context:
@@ -38,6 +39,13 @@ class Context:
         return self._place
 
     @property
+    def policy(self) -> Policy:
+        """What the surroundings say about the gate and reminders. Raises InvalidBusUrl or InvalidConfig."""
+        from hubbub.config import policy_here
+
+        return policy_here(bus_named=self.place.source in ("--bus", "HUBBUB_BUS"))
+
+    @property
     def bus(self) -> Bus:
         """The bus, opened when first asked for. Raises StoreError; BusNotFound when there is none yet."""
         return self.open_bus(create=False)
@@ -49,7 +57,7 @@ class Context:
             from hubbub.stores import open_store
 
             try:
-                self._bus = Bus(open_store(self.place.url, create=create))
+                self._bus = Bus(open_store(self.place.url, create=create, policy=self.policy))
             except BusNotFound:
                 path, source = safe_line(self.place.url), safe_line(self.place.source)
                 raise BusNotFound(f"There is no bus at {path} yet (named by {source}).") from None

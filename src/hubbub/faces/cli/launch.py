@@ -21,7 +21,13 @@ def mcp(context: Context) -> int:
             "hubbub mcp speaks JSON-RPC with the client that starts it, not with a person: register it with "
             "your client (docs/how-to/connect-a-client.md). Waiting for JSON on standard input; Ctrl-C ends."
         )
-    return serve(bus_url=context.place.url, agent=context.known_agent, tools=given.tools, era=given.era)
+    return serve(
+        bus_url=context.place.url,
+        agent=context.known_agent,
+        tools=given.tools,
+        era=given.era,
+        policy=context.policy,
+    )
 
 
 def demo(context: Context) -> int:

@@ -26,6 +26,7 @@ def run(argv: list[str]) -> int:
             f"The demonstration drives the servers with the official MCP client: {error}.",
         ) from None
     from hubbub.bus import Bus
+    from hubbub.config import policy_here
     from hubbub.stores import open_store
 
     folder = tempfile.mkdtemp(prefix="hubbub-demo-")
@@ -35,7 +36,7 @@ def run(argv: list[str]) -> int:
     print(f"{'at':>9} {'hand-over':>11}  who      what", flush=True)
     began = time.monotonic()
     try:
-        with Bus(open_store(url)) as bus:
+        with Bus(open_store(url, policy=policy_here(bus_named=True))) as bus:
             stage = Stage(bus, url)
             asyncio.run(play(stage))
     except DemoFailed as error:

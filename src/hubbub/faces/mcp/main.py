@@ -13,12 +13,20 @@ from hubbub.faces.mcp.server import Server
 from hubbub.faces.mcp.tools import Tool
 from hubbub.faces.mcp.toolsets import TOOLSETS, tools_of
 from hubbub.names import check_name, nearest
+from hubbub.policy import Policy
 from hubbub.stores import open_store
 
 ERAS = ("auto", "legacy")
 
 
-def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
+def serve(
+    *,
+    bus_url: str,
+    agent: str | None,
+    tools: str,
+    era: str,
+    policy: Policy = Policy(),  # noqa: B008 - immutable
+) -> int:
     """Serve MCP on standard input and output until the input ends; the exit status.
 
     Args:
@@ -26,6 +34,7 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
         agent: The name to take; without one it is made from the client's name.
         tools: Toolsets, by comma: ``mail``, ``topics``; empty for all.
         era: ``auto`` speaks both eras of the protocol, ``legacy`` only the handshake.
+        policy: What holds for the gate and reminders beside what is set on the bus.
 
     Raises:
         InvalidArgument, InvalidName: an argument is not as above.
@@ -36,7 +45,7 @@ def serve(*, bus_url: str, agent: str | None, tools: str, era: str) -> int:
         raise InvalidArgument(f"{era!a} is not an era.", hint=f"Known: {', '.join(ERAS)}.")
     if agent:
         check_name(agent)
-    bus = Bus(open_store(bus_url))
+    bus = Bus(open_store(bus_url, policy=policy))
     stop, stopped = _end_on_signals()
     reader = LineReader(0, stop=stop)
     modern = era == "auto"

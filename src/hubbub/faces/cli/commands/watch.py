@@ -17,6 +17,7 @@ from hubbub.faces.cli.render import indented, plural
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
 from hubbub.text import safe_line
+from hubbub.wake.notify import LINE_MAX, TEXT_MIN, head_of, text_of
 from hubbub.wire import message_dict, topic_message_dict
 
 if TYPE_CHECKING:
@@ -29,12 +30,6 @@ PAGE = 200
 PAGE_BYTES = 4 << 20
 LAST_MAX = 1000
 LOOK_AGAIN_SECONDS = 5.0
-LINE_CELLS = 240
-"""Where a line is cut on something that is no terminal."""
-
-ROOM_MIN = 20
-"""What is shown of a text at least, however long the line is before it."""
-
 TOPIC_EVENTS = (
     "topic_created",
     "topic_posted",
@@ -262,11 +257,11 @@ class Watch:
         if self._output.json:
             self._output.answer(line.record)
         elif self._full:
-            self._output.line(f"{_head(line, self._output)} {line.id}")
+            self._output.line(f"{_head(line, self._output)} {line.id}".rstrip())
             indented(line.text, self._output)
         else:
             head = f"{to_iso(line.at)}  {line.where}  {line.sender}{line.kind}: "
-            room = max(ROOM_MIN, (self._output.width or LINE_CELLS) - cells(head))
+            room = max(TEXT_MIN, (self._output.width or LINE_MAX) - cells(head))
             text = cut(safe_line(line.text[: room + 1]), room)
             self._output.line(f"{_head(line, self._output)}: {text}")
 
@@ -286,13 +281,20 @@ def _of_topic(topic: Topic, message: TopicMessage) -> Line:
 
 
 def _of_mail(message: Message) -> Line:
-    others = f" and {len(message.recipients) - 3} more" if len(message.recipients) > 3 else ""
-    where = f"to {', '.join(message.recipients[:3])}{others}"
-    text = f"{message.subject}: {message.body}" if message.subject else message.body
-    return _line(message, where, text, message_dict(message))
+    head = head_of(message)
+    return Line(
+        at=message.created_at,
+        seq=message.seq,
+        where=head.where,
+        sender=head.sender,
+        kind=head.marks,
+        id="",  # it is in the head
+        text=text_of(message),
+        record=message_dict(message),
+    )
 
 
-def _line(message: TopicMessage | Message, where: str, text: str, record: dict[str, Any]) -> Line:
+def _line(message: TopicMessage, where: str, text: str, record: dict[str, Any]) -> Line:
     return Line(
         at=message.created_at,
         seq=message.seq,
