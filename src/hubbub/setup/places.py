@@ -1,0 +1,89 @@
+"""For whom, how far and with what to set up: what every client is told."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from typing import NamedTuple
+
+from hubbub.location import git_common_folder
+from hubbub.setup.edits import Edit
+
+USER, PROJECT = "user", "project"
+SCOPES = (USER, PROJECT)
+
+
+class Setting(NamedTuple):
+    """What the entries that setup writes depend on."""
+
+    scope: str
+    root: str
+    """The project's folder; in the scope of the user their home."""
+    program: tuple[str, ...]
+    """What starts Hubbub."""
+    name: str | None = None
+    """The agent's name, where it is fixed."""
+    tools: str = ""
+    """Toolsets, with commas between; empty for all."""
+
+    @property
+    def server(self) -> list[str]:
+        """The command that serves an agent over MCP, in words."""
+        named = ["--as", self.name] if self.name else []
+        return [*self.program, "mcp", *named, *(["--tools", self.tools] if self.tools else [])]
+
+    def hook(self, *words: str) -> str:
+        """The command of a hook, as one line for a shell. It stays the same as long as nothing here changes:
+        a client may ask its user to trust each new one."""
+        named = ["--as", self.name] if self.name else []
+        return shlex.join([*self.program, "hook", *words, *named])
+
+    @property
+    def within(self) -> str | None:
+        """The folder that no link may lead out of: files of a project may come from others."""
+        return self.root if self.scope == PROJECT else None
+
+    def user_folder(self, variable: str, default: str) -> str:
+        """A folder of the user's that ``variable`` may name; ``default`` begins at their home."""
+        given = os.environ.get(variable) or ""
+        return given if os.path.isabs(given) else os.path.join(self.root, default)
+
+
+class Target(NamedTuple):
+    """A file and what it gets."""
+
+    path: str
+    edits: tuple[Edit, ...]
+
+
+class Plan(NamedTuple):
+    """What one client gets."""
+
+    targets: list[Target]
+    notes: list[str]
+    """What a person has to do or know, in sentences."""
+    folders: tuple[str, ...] = ()
+    """Folders that must be there."""
+
+
+def this_program() -> tuple[str, ...]:
+    """What starts this very Hubbub: ``hubbub`` where that is what PATH leads to, else with its full path."""
+    folder = os.path.dirname(os.path.abspath(sys.executable))
+    ours = [sys.argv[0] if os.path.basename(sys.argv[0]) == "hubbub" else "", os.path.join(folder, "hubbub")]
+    ours = [os.path.abspath(each) for each in ours if each and os.path.isfile(each)]
+    on_path = shutil.which("hubbub")
+    if on_path is not None and (not ours or any(os.path.samefile(on_path, each) for each in ours)):
+        return ("hubbub",)
+    return (ours[0],) if ours else (sys.executable, "-m", "hubbub")
+
+
+def project_root(folder: str) -> str:
+    """The folder of the project around ``folder``: where its ``.git`` is, else ``folder`` itself."""
+    if git_common_folder(folder) is None:
+        return folder
+    root = folder
+    while not os.path.exists(os.path.join(root, ".git")):
+        root = os.path.dirname(root)
+    return root
