@@ -13,7 +13,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from hubbub.errors import BusNotFound, HubbubError, UnknownAgent
+from hubbub.errors import BusNotFound, HubbubError, NotRegistered, UnknownAgent
 from hubbub.names import new_token
 from hubbub.wake.company import Company, Over
 from hubbub.wake.hooks import identity
@@ -117,7 +117,7 @@ class Waiter:
                 while True:
                     try:
                         ring = self._look()
-                    except UnknownAgent:
+                    except (NotRegistered, UnknownAgent):
                         raise Over("the agent left the bus") from None
                     except HubbubError:
                         ring = None  # a busy bus: it is asked again
