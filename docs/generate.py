@@ -93,7 +93,7 @@ TOOLS_INTRODUCTION = """
 - The tools of work take a step by its id or as `PROJECT/NUMBER`. Tokens of claims are kept by the server:
   `start_step`, `heartbeat`, `complete_step`, `fail_step` and `release_step` are about the step that they
   name, else about the only claim of the agent. After a restart the server finds them again.
-- Some arguments are taken by the tools of work but not listed to models, to keep the list short; answers
+- Some arguments are taken but not listed to models, to keep the list short; answers
   name them where they are of use. Here they are marked.
 - `steps` takes a list of steps; one object, and either written as JSON text, are taken for what they can only
   mean. A step has `title`, `num`, `instructions`, `acceptance`, `branch`, `scope`, `paths`, `resources`,

@@ -76,6 +76,7 @@ def sent_dict(sent: Sent) -> dict[str, Any]:
             "sent_at": to_iso(sent.created_at),
             "settled": sent.settled,
             "announced": sent.announced,
+            "debt": sent.debt,
         }
     )
     if sent.repeated:

@@ -254,6 +254,10 @@ class Mail:
         limit = checking.number(limit, "limit", 1, LIMIT_MAX)
         return self._store.mail.peek(check_name(agent), wanted or Filter(), limit=limit)
 
+    def unread_in_all(self, agent: str) -> int:
+        """How many messages of ``#all`` an agent has not read: announcements, which wake nobody."""
+        return self._store.mail.unread_in_all(check_name(agent))
+
     def acknowledge(self, actor: Actor, ids: str | list[str], *, key: str | None = None) -> tuple[str, ...]:
         """Settle deliveries: done with. All or none.
 

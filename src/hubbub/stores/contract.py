@@ -186,6 +186,10 @@ class MailStore(Protocol):
         """
         ...
 
+    def unread_in_all(self, agent: str) -> int:
+        """How many messages of the topic of all agents this agent has not read. They wake nobody."""
+        ...
+
     def peek(self, agent: str, wanted: Filter = Filter(), *, limit: int = 10) -> Handout:  # noqa: B008
         """What :meth:`receive` would hand out; changes nothing."""
         ...

@@ -1,7 +1,7 @@
 """What a store must do about answers that are owed. See :mod:`hubbub.stores.contract` for what is common.
 
-A message wants an answer when its kind does (:data:`~hubbub.model_pending.WANTS_ANSWER`) or when it
-has a time to answer by. Then each of its recipients owes one from the send on, in the same stroke. A
+A message wants an answer when its kind does (:data:`~hubbub.model_pending.WANTS_ANSWER`), when it
+has a time to answer by, and when a call waits for one. Then each of its recipients owes one from the send on, in the same stroke. A
 reply of the debtor closes the debt in its own stroke, as ``declined`` when that is its kind, else as
 ``answered``; so does :meth:`PendingStore.waive`. What is closed stays closed.
 

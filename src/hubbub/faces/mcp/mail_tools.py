@@ -12,10 +12,12 @@ from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.reading_tools import READ_THREAD
 from hubbub.faces.mcp.render_topics import unread_elsewhere
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, READS, TEXT, Answer, Caller, Tool
-from hubbub.model import Agent, Handout
+from hubbub.model import Agent, Handout, Receipt
+from hubbub.model_presence import Standing
 from hubbub.names import PRIORITIES
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict, delivery_dict, receipt_dict, sent_dict
+from hubbub.wire_pending import debt_dict, standing_dict, wake_dict
 
 WAIT_MAX = 45.0
 """Seconds that a waiting tool waits at most: one client gives a call up at 60 without progress."""
@@ -27,7 +29,12 @@ _IMPLICIT = (
     "to give one back: acknowledge(release=[ID])."
 )
 _EXPLICIT = "When done with one: acknowledge(ids=[...]), or answer it with send_message(in_reply_to=...)."
-_IDS = {"type": "array", "items": TEXT}
+_DEBTS = {
+    "answered": "; that is the answer you owed",
+    "declined": "; you owe no answer any more, for you declined",
+    "waived": "; the answer had been waived: nobody waits for it",
+}
+IDS = {"type": "array", "items": TEXT}
 _PRIORITY = {"type": "string", "enum": list(PRIORITIES)}
 
 
@@ -35,7 +42,7 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
     """Send, in steps: it may wait for room."""
     actor = caller.member.seat.actor
     draft = caller.bus.mail.draft(
-        _recipients(given.get("to")),
+        recipients(given.get("to")),
         given["body"],
         subject=given.get("subject", ""),
         kind=given.get("kind"),
@@ -43,6 +50,7 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         metadata=given.get("metadata"),
         thread=given.get("thread"),
         in_reply_to=given.get("in_reply_to"),
+        reply_within=given.get("reply_within_seconds"),
         ttl=given.get("ttl_seconds"),
         announce=given.get("announce", False),
         actor=actor,
@@ -60,6 +68,7 @@ def send_message(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
         text = f"Sent before with this idempotency key: {sent.id}; nothing new was sent"
     if sent.settled:
         text += f"; {sent.settled} is settled"
+    text += _DEBTS.get(sent.debt or "", "")
     if sent.announced:
         text += f"; announced in #all as {sent.announced}"
     return Answer(text + ".", sent_dict(sent))
@@ -98,11 +107,24 @@ def _handout(caller: Caller, handout: Handout, given: dict[str, Any], foot: str)
     shown = [render.cut(delivery_dict(delivery), share=share) for delivery in handout.deliveries]
     messages = [render.safe_json(message) for message in shown]
     data: dict[str, Any] = {"agent": name, "messages": messages, "remaining": handout.remaining}
+    unread = caller.bus.mail.unread_in_all(name)
+    if unread:
+        data["announcements"] = unread
     if handout.deliveries:
-        return Answer(render.handout_text(handout, name, now, foot), data)
+        return Answer(render.handout_text(handout, name, now, foot + _announced(caller, unread)), data)
     why = _why_empty(caller, handout, given, now)
+    if not caller.topics:
+        why += _announced(caller, unread)
     data["reason"] = why
     return Answer(why, data)
+
+
+def _announced(caller: Caller, unread: int) -> str:
+    """What is told to all wakes nobody: here it is at least counted."""
+    if not unread:
+        return ""
+    where = 'sync("all")' if caller.topics else 'read_thread("#all", newest=true)'
+    return f" {unread} unread in #all: {where}."
 
 
 def _why_empty(caller: Caller, handout: Handout, given: dict[str, Any], now: int) -> str:
@@ -142,7 +164,7 @@ def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
     now = bus.store.now()
     if "message_id" in given:
         receipt = bus.mail.whereabouts(given["message_id"], reader=name)
-        return Answer(render.receipt_text(receipt, now), render.safe_json(receipt_dict(receipt)))
+        return _receipt(caller, receipt, now)
     if given.get("dead"):
         letters = bus.mail.dead(agent=name, limit=20)
         lines = [
@@ -158,26 +180,66 @@ def get_queue_status(caller: Caller, given: dict[str, Any]) -> Answer:
         return Answer("\n".join(lines), {"agent": name, "dead": shown})
     agent = bus.agents.get(given.get("agent", name))
     room = max(0, agent.inbox_limit - agent.queued - agent.leased)
-    text = f"{render.agent_line(agent, now)}. Room for {room} more."
+    standing, wakes = bus.presence.standing(agent.name), bus.presence.wakes(agent.name)
+    text = f"{render.agent_line(agent, now, standing)}. Room for {room} more."
     if agent.dead:
         text += f" {agent.dead} dead letters."
-    return Answer(text, render.safe_json({**agent_dict(agent), "room": room}))
+    lines = [text, *(f"- {render.wake_line(wake, now)}" for wake in wakes)]
+    data = {**agent_dict(agent), **_presence_dict(agent, standing), "room": room}
+    if wakes:
+        data["wakes"] = [wake_dict(wake) for wake in wakes]
+    return Answer("\n".join(lines), render.safe_json(data))
+
+
+def _receipt(caller: Caller, receipt: Receipt, now: int) -> Answer:
+    """Where a message is, what is owed for it, and whether its recipients could not be woken for it."""
+    from hubbub.faces.mcp.asking_tools import debt_words
+
+    bus, message = caller.bus, receipt.message
+    lines, data = [render.receipt_text(receipt, now)], receipt_dict(receipt)
+    debts = bus.pending.of_message(message.id)
+    if debts:
+        data["answers"] = [debt_dict(debt) for debt in debts]
+        lines += [f"- answer of {debt.debtor}: {debt.state} ({debt_words(debt, now)})" for debt in debts]
+    failed = []
+    for place in receipt.recipients:
+        if place.state == "queued":
+            tried = bus.presence.wakes(place.agent)
+            failed += [wake for wake in tried if not wake.worked and wake.at >= message.created_at]
+    if failed:
+        data["failed_wakes"] = [{"agent": wake.agent, **wake_dict(wake)} for wake in failed]
+        lines += [f"- {wake.agent}: {render.wake_line(wake, now)}" for wake in failed]
+    return Answer("\n".join(lines), render.safe_json(data))
+
+
+def _presence_dict(agent: Agent, standing: list[Standing]) -> dict[str, Any]:
+    """An agent without a session is online by what stands by it."""
+    if not standing:
+        return {}
+    return {"online": True, "standing": [standing_dict(each) for each in standing]}
+
+
+def presence_words(caller: Caller, name: str) -> str:
+    """Whether an agent is online, in words."""
+    agent = caller.bus.agents.get(name)
+    return render.presence(agent, caller.bus.store.now(), caller.bus.presence.standing(name))
 
 
 def list_agents(caller: Caller, given: dict[str, Any]) -> Answer:
     """Who is on the bus."""
     now = caller.bus.store.now()
-    agents = [
-        agent
-        for agent in caller.bus.agents.all()
-        if agent.session is not None or not given.get("online_only")
-    ]
+    stands: dict[str, list[Standing]] = {}
+    for each in caller.bus.presence.standing():
+        stands.setdefault(each.agent, []).append(each)
+    everyone = caller.bus.agents.all()
+    there = {agent.name for agent in everyone if agent.session is not None or agent.name in stands}
+    agents = [agent for agent in everyone if agent.name in there or not given.get("online_only")]
     me = _still(caller, agents)
-    online = sum(agent.session is not None for agent in agents)
-    shown = sorted(agents, key=lambda agent: agent.session is None)[:AGENTS_SHOWN]
-    lines = [f"{len(agents)} agents, {online} online. You are {me}."]
-    lines += [render.agent_line(agent, now) for agent in shown]
-    data: dict[str, Any] = {"you": me, "agents": [render.safe_json(agent_dict(agent)) for agent in shown]}
+    shown = sorted(agents, key=lambda agent: agent.name not in there)[:AGENTS_SHOWN]
+    lines = [f"{len(agents)} agents, {len(there)} online. You are {me}."]
+    lines += [render.agent_line(agent, now, stands.get(agent.name, [])) for agent in shown]
+    listed = [{**agent_dict(agent), **_presence_dict(agent, stands.get(agent.name, []))} for agent in shown]
+    data: dict[str, Any] = {"you": me, "agents": render.safe_json(listed)}
     if len(agents) > len(shown):
         data["not_shown"] = len(agents) - len(shown)
         lines.append(f"... and {data['not_shown']} more: get_queue_status(agent=NAME) tells of one.")
@@ -197,7 +259,8 @@ def _still(caller: Caller, agents: list[Agent]) -> str:
     return seat.agent.name
 
 
-def _recipients(to: Any) -> list[str] | None:
+def recipients(to: Any) -> list[str] | None:
+    """The names that ``to`` of a call holds: a list, or a text with commas; None where it is empty."""
     if to is None or to == "":
         return None
     if isinstance(to, list):
@@ -251,15 +314,16 @@ MAIL_TOOLS = (
             "priority": _PRIORITY,
             "thread": TEXT,
             "metadata": {"type": "object"},
+            "reply_within_seconds": NUMBER,
             "ttl_seconds": NUMBER,
             "announce": {"type": "boolean", "description": "copy to #all"},
-            "wait_for_room_seconds": {"type": "number", "description": "if an inbox is full"},
             "idempotency_key": {"type": "string", "description": "same key on a retry sends once"},
             "as_agent": TEXT,
         },
         ("body",),
         ADDS,
         send_message,
+        unlisted=(("wait_for_room_seconds", {"type": "number", "description": "if an inbox is full"}),),
     ),
     Tool(
         "receive_messages",
@@ -279,27 +343,27 @@ MAIL_TOOLS = (
                 "description": "implicit (default): your next call settles what you got; "
                 "explicit: it comes back unless you acknowledge within 5 min",
             },
-            "idempotency_key": TEXT,
             "as_agent": TEXT,
         },
         (),
         ADDS,
         receive_messages,
         settles="mail",
+        unlisted=(("idempotency_key", TEXT),),
     ),
     Tool(
         "acknowledge",
         "Settle messages you are done with, or give some back to be received again later.",
         {
-            "ids": _IDS,
-            "release": {**_IDS, "description": "ids to give back"},
+            "ids": IDS,
+            "release": {**IDS, "description": "ids to give back"},
             "delay_seconds": {"type": "number", "description": "for release"},
-            "idempotency_key": TEXT,
             "as_agent": TEXT,
         },
         (),
         ADDS,
         acknowledge,
+        unlisted=(("idempotency_key", TEXT),),
     ),
     READ_THREAD,
     Tool(

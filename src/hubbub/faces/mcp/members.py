@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 from hubbub.bus import Bus, Seat
 from hubbub.bus.heart import Heart
 from hubbub.errors import HubbubError, NameTaken, NotRegistered, SessionEnded, SessionSuperseded
+from hubbub.faces.mcp.answering import Answering
 from hubbub.faces.mcp.tools import Member
 from hubbub.names import suggest_name
 
@@ -51,6 +52,7 @@ class Members:
         self._members: dict[str, Member] = {}
         self._default: Member | None = None
         self._lock = threading.RLock()
+        self._answering = Answering(bus, self._members)
         self._heart = Heart(bus.store, bus.agents, lost=self._on_lost, chores=bus.serve())
 
     def meet(self, client_info: dict[str, Any]) -> None:
@@ -139,7 +141,7 @@ class Members:
         try:
             known.seat = self.bus.agents.refresh(known.seat, **profile)
         except (SessionSuperseded, SessionEnded):
-            known.lost = True
+            self.note_lost(known)
             return False
         known.made_up = False
         self._recognise(known)
@@ -162,6 +164,7 @@ class Members:
             self.bus.agents.unregister(name, actor=member.seat.actor, delete_mail=delete_mail)
             self._heart.remove(member.seat)
             self._members.pop(name, None)
+            self._answering.changed()
             if self._default is member:
                 self._default = None
                 # It was taken off on purpose: the next call gets a made-up name instead.
@@ -179,6 +182,7 @@ class Members:
 
     def close(self) -> None:
         """End all sessions."""
+        self._answering.stop()
         self._heart.stop()
         with self._lock:
             for member in self._members.values():
@@ -225,6 +229,7 @@ class Members:
         member = Member(seat, made_up, goes_on)
         self._members[seat.agent.name] = member
         self._heart.add(seat)
+        self._answering.changed()
         self._joined(member)
         return member
 
@@ -232,6 +237,7 @@ class Members:
         if self._members.get(member.seat.agent.name) is member:
             del self._members[member.seat.agent.name]
         self._heart.remove(member.seat)
+        self._answering.changed()
         self._leave(member, why)
 
     def _leave(self, member: Member, why: str) -> None:
@@ -240,7 +246,12 @@ class Members:
         except HubbubError:
             return  # the session runs out by itself
 
+    def note_lost(self, member: Member) -> None:
+        """Another session has the member's name, or it was taken off the bus."""
+        member.lost = True
+        self._answering.changed()
+
     def _on_lost(self, seat: Seat, error: HubbubError) -> None:
         member = self._members.get(seat.agent.name)
         if member is not None and member.seat.session == seat.session:
-            member.lost = True
+            self.note_lost(member)

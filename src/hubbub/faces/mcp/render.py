@@ -7,10 +7,12 @@ object, one drops very long lines. So both carry everything, and lines are folde
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hubbub.clock import spoken
 from hubbub.model import Agent, Delivery, Handout, Message, Receipt
+from hubbub.model_presence import Standing, Wake
 from hubbub.model_topics import TopicMessage
 from hubbub.names import new_token
 from hubbub.text import fold_long_lines, safe_line, safe_text
@@ -151,15 +153,31 @@ def handout_text(handout: Handout, name: str, now: int, foot: str) -> str:
     return "\n\n".join([head, *parts, foot])
 
 
-def agent_line(agent: Agent, now: int) -> str:
-    """One agent in a line."""
+def presence(agent: Agent, now: int, standing: Sequence[Standing] = ()) -> str:
+    """Whether an agent is online and by what, in words."""
+    by = ", ".join(
+        safe_line(each.kind, 20) + (f" ({safe_line(each.state, 80)})" if each.state else "")
+        for each in standing
+    )
     if agent.session is not None:
-        presence = "online"
-    elif agent.last_seen_at is not None:
-        presence = f"offline, seen {spoken(max(0, now - agent.last_seen_at))} ago"
-    else:
-        presence = "offline"
-    facts = [presence]
+        return f"online, with its {by}" if by else "online"
+    if by:
+        return f"online by its {by}"
+    if agent.last_seen_at is not None:
+        return f"offline, seen {spoken(max(0, now - agent.last_seen_at))} ago"
+    return "offline"
+
+
+def wake_line(wake: Wake, now: int) -> str:
+    """A try to wake an agent."""
+    what = "woken" if wake.worked else "could not be woken"
+    line = f"{what} {spoken(max(0, now - wake.at))} ago by {safe_line(wake.how, 80)}"
+    return line + (f": {safe_line(wake.detail, 200)}" if wake.detail else "")
+
+
+def agent_line(agent: Agent, now: int, standing: Sequence[Standing] = ()) -> str:
+    """One agent in a line."""
+    facts = [presence(agent, now, standing)]
     if agent.role != "both":
         facts.append(agent.role)
     if agent.queued or agent.leased:

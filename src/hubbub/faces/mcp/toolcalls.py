@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 from typing import Any
 
 from hubbub.bus import Bus
@@ -29,8 +30,18 @@ _RENAMED = {
     "topic_read": "read_thread(thread='#NAME')",
     "topic_resolve": "list_topics(match=NAME)",
     "topic_sync": "sync(topic)",
+    "mesh_listen": "receive_messages(wait_seconds=45)",
+    "mesh_listen_once": "receive_messages(wait_seconds=45)",
+    "mesh_pending": "list_pending()",
+    "mesh_ping": "ping_agent(agent)",
+    "mesh_register": "register_agent(name)",
+    "mesh_reply": "send_message(in_reply_to, body)",
+    "mesh_request": "request(to, body)",
+    "mesh_send": "send_message(to, body)",
+    "mesh_who": "list_agents()",
+    "ping": "ping_agent(agent)",
 }
-"""What Agent Bus MCP and models call tools that are there under another name."""
+"""What Agent Bus MCP, agent-mesh and models call tools that are there under another name."""
 
 
 class ToolCalls:
@@ -75,7 +86,8 @@ class ToolCalls:
             own = Taken(_named(given))
             due = member.pending.due(request.offset, own) if member is not None else NOTHING
             caller = Caller(self._bus, self._members, member, due, "sync" in self._tools)
-            answer = self._run(tool, caller, given, call, request.offset)
+            with member.activity.call(tool.name) if member is not None else nullcontext():
+                answer = self._run(tool, caller, given, call, request.offset)
         except Cancelled:
             if member is not None:
                 # It is settled first of all, before a call can wait.
@@ -83,7 +95,7 @@ class ToolCalls:
             raise
         except HubbubError as error:
             if member is not None and isinstance(error, SessionSuperseded | SessionEnded):
-                member.lost = True
+                self._members.note_lost(member)
             return error_result(error), member, None
         if member is not None:
             member.pending.forget(due, request.offset)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hubbub.bus import Bus, Pause, Seat
 from hubbub.errors import InvalidArgument, NotRegistered
+from hubbub.faces.mcp.answering import Activity
 from hubbub.faces.mcp.kept_claims import KeptClaims
 from hubbub.faces.mcp.pending import NOTHING, Pending, Taken
 from hubbub.names import nearest, quoted
@@ -32,7 +33,7 @@ class Answer(NamedTuple):
 class Member:
     """A name that a connection acts under."""
 
-    __slots__ = ("claims", "goes_on", "lost", "made_up", "pending", "seat")
+    __slots__ = ("activity", "claims", "goes_on", "lost", "made_up", "pending", "seat")
 
     def __init__(self, seat: Seat, made_up: bool, goes_on: bool = True) -> None:
         self.seat = seat
@@ -44,6 +45,7 @@ class Member:
         self.lost = False
         self.pending = Pending()
         self.claims = KeptClaims()
+        self.activity = Activity()
 
 
 class Caller(NamedTuple):

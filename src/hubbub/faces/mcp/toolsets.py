@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubbub.faces.mcp.agent_tools import REGISTER, UNREGISTER
+from hubbub.faces.mcp.asking_tools import ASKING_TOOLS
 from hubbub.faces.mcp.mail_tools import MAIL_TOOLS
 from hubbub.faces.mcp.reading_tools import READ_THREAD
 from hubbub.faces.mcp.search_tools import SEARCH
@@ -11,7 +12,7 @@ from hubbub.faces.mcp.topic_tools import TOPIC_TOOLS
 from hubbub.faces.mcp.work_tools import WORK_TOOLS
 
 TOOLSETS: dict[str, tuple[Tool, ...]] = {
-    "mail": (REGISTER, *MAIL_TOOLS, UNREGISTER),
+    "mail": (REGISTER, *MAIL_TOOLS, *ASKING_TOOLS, UNREGISTER),
     "topics": (REGISTER, *TOPIC_TOOLS, READ_THREAD, SEARCH, UNREGISTER),
     "work": (REGISTER, *WORK_TOOLS, UNREGISTER),
 }

@@ -18,7 +18,7 @@ _MAIL = statements("mail.sql")
 
 def wants_answer(draft: Draft) -> bool:
     """Whether a message of this form is owed an answer."""
-    return draft.reply_within_ms is not None or draft.kind in WANTS_ANSWER
+    return draft.reply_within_ms is not None or draft.wait_ms is not None or draft.kind in WANTS_ANSWER
 
 
 def open_debts(

@@ -41,6 +41,13 @@ def catch_up_all(core: Core) -> None:
             expire_sessions(tx, now)
 
 
+def unread_in_all(core: Core, agent: str) -> int:
+    """See :meth:`hubbub.stores.contract.MailStore.unread_in_all`."""
+    with core.read() as db:
+        row = one(db, _SQL["unread_in_all"], {"agent": agent, "now": core.clock.now()})
+    return 0 if row is None else int(row[0])
+
+
 def peek(core: Core, agent: str, wanted: Filter, limit: int) -> Handout:
     """See :meth:`hubbub.stores.contract.MailStore.peek`."""
     catch_up(core, agent)

@@ -43,6 +43,10 @@ class SqliteMail:
         """Look at an inbox."""
         return looking.peek(self._core, agent, wanted, limit)
 
+    def unread_in_all(self, agent: str) -> int:
+        """What is unread of what is told to all."""
+        return looking.unread_in_all(self._core, agent)
+
     def settle(self, actor: Actor, ids: tuple[str, ...], *, key: str | None = None) -> tuple[str, ...]:
         """Acknowledge."""
         return receiving.settle(self._core, actor, ids, key)

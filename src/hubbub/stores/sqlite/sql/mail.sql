@@ -196,3 +196,12 @@ LIMIT :limit;
 -- Whose dead letter a message is.
 SELECT agent, reasons FROM deliveries
 WHERE message = :message AND state = 'dead' AND (:agent IS NULL OR agent = :agent);
+
+-- name: unread_in_all
+-- How many messages of others in the topic of all agents, the first of all topics, an agent has not read.
+SELECT t.last_seq - m.position - m.own
+       + (SELECT coalesce(sum(h.others), 0) FROM hands h
+          WHERE h.agent = m.agent AND h.topic = m.topic
+            AND (h.lease_until IS NULL OR h.lease_until <= :now))
+FROM topics t JOIN members m ON m.topic = t.topic AND m.left_at IS NULL
+WHERE t.topic = 1 AND m.agent = :agent;
