@@ -126,7 +126,7 @@ def test_of_the_gate_the_strictest_holds_wherever_it_is_said(
         ("[monitors]\nlog = 'x'", ["line 2", "monitors.log", "monitor.log"]),
         ("[x.y]\nz = 1", ["x.y"]),
         ("bus = 'a'\nbus = 'b'", ["overwrite"]),
-        ("bus =", ["line 1"]),
+        ("bus =", ["Invalid value"]),
         ("[[gate]]\nmode = 'observe'", ["gate"]),
     ],
 )
@@ -301,8 +301,7 @@ def test_only_what_makes_sense_there_is_set_on_a_bus(tmp_path: Path) -> None:
         ]:
             with pytest.raises(InvalidArgument) as caught:
                 bus.settings.set(name, value)
-            assert caught.value.message
-            assert caught.value.hint or caught.value.message.startswith(name.rpartition(".")[0])
+            assert name in caught.value.message or "name" in caught.value.hint
         assert bus.settings.unset("gate.limits.bob") == "7"
         assert bus.settings.unset("gate.limits.bob") is None
         changed = bus.events.events(kinds=("setting_changed",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from hubbub.config import Config
-from hubbub.config_keys import BY_NAME, KEYS, Key, as_text, find_key, from_text
+from hubbub.config_keys import BY_NAME, KEYS, LIMIT_MAX, Key, as_text, find_key, from_text
 from hubbub.errors import HubbubError, InvalidArgument
 from hubbub.model import Actor
 from hubbub.names import check_name
@@ -47,7 +47,7 @@ class Settings:
         """
         key, part = _settable(name)
         if part:
-            value = from_text(BY_NAME["gate.limit"], text, "")
+            value = from_text(_row(name), text, "")
         elif key.kind == "limits":
             raise InvalidArgument(
                 f"{name} is set name by name.", hint=f"For example: hubbub config set {name}.bob 5"
@@ -60,6 +60,11 @@ class Settings:
         """Set a key no longer; its value before, None where it had none. Raises as :meth:`set` does."""
         _settable(name)
         return self._store.settings.put(name, None, by=by)
+
+
+def _row(name: str) -> Key:
+    """A value of the table, as a key of its own."""
+    return Key(name, "count", "", "", least=1, most=LIMIT_MAX)
 
 
 def _settable(name: str) -> tuple[Key, str]:
@@ -130,7 +135,7 @@ def misunderstood(on_bus: dict[str, str]) -> list[str]:
     for name, text in on_bus.items():
         try:
             key, part = _settable(name)
-            from_text(BY_NAME["gate.limit"] if part else key, text, name)
+            from_text(_row(name) if part else key, text, name)
         except HubbubError:
             wrong.append(name)
     return wrong
