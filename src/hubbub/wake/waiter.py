@@ -129,6 +129,7 @@ class Waiter:
 
     def _look(self) -> Ring | None:
         self._check_place()
+        self._bus.store.agents.get(self._session.agent)
         self._beat()
         if not self._session.due(self._bus):
             return None
