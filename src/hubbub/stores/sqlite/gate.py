@@ -10,7 +10,7 @@ from hubbub.clock import spoken
 from hubbub.errors import RateLimited
 from hubbub.model import Actor
 from hubbub.policy import GATE_LIMIT, GATE_WINDOW_MS, Policy
-from hubbub.stores.sqlite.connection import Write
+from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, one
 from hubbub.stores.sqlite.statements import statements
 
@@ -31,30 +31,45 @@ class Window(NamedTuple):
 
 class Gate:
     """What holds for one sender in one write. ``now`` must have been read within it: a time from before the
-    turn was had may be older than the window that another process began meanwhile."""
+    turn was had may be older than the window that another process began meanwhile. ``is_set`` tells whether
+    anything is set for the gate on the bus: most have nothing, and then it is not looked for."""
 
     __slots__ = ("_own", "enforce", "limit", "now", "sender")
 
-    def __init__(self, db: apsw.Connection, policy: Policy, sender: str, now: int) -> None:
+    def __init__(
+        self, db: apsw.Connection, policy: Policy, sender: str, now: int, *, is_set: bool = True
+    ) -> None:
         self.sender = sender
         self.now = now
-        self.enforce, self.limit = _rules(db, policy, sender)
+        self.enforce, self.limit = _rules(db, policy, sender, is_set)
         self._own: dict[str, int] = {}
 
-    def pass_through(self, tx: Write, actor: Actor, recipient: str, shown: str = "") -> None:
-        """Count one more message to ``recipient``, who is called ``shown`` if that is another name.
+    def pass_through(
+        self, tx: Write, actor: Actor, recipient: str, shown: str = "", *, row: Row | None = None
+    ) -> None:
+        """Count one more message to ``recipient``, who is called ``shown`` if that is another name; ``row``
+        is the pair's window where that was read before.
 
         Raises:
             RateLimited: the gate is enforced and the limit is reached; nothing is counted.
         """
-        window = _window(tx, self.sender, recipient, self.now)
         own = self._own.get(recipient, 0)
+        if row is not None and row[0] is not None and self._is_within(row):
+            self._own[recipient] = own + 1
+            tx.db.execute(_SQL["count_send"], {"sender": self.sender, "recipient": recipient})
+            return
+        window = _window(tx, self.sender, recipient, self.now)
         if window.sent >= self.limit:
             if self.enforce:
                 raise self._refusal(recipient, shown or recipient, window, own)
             window = _exceed(tx, actor, recipient, window, False, self.now)
         self._own[recipient] = own + 1
         _keep(tx, self.sender, recipient, window, window.sent + 1)
+
+    def _is_within(self, row: Row) -> bool:
+        """Whether one more is within the window and the limit, as nearly all are."""
+        within: bool = row[0] <= self.now < row[0] + GATE_WINDOW_MS and row[1] < self.limit
+        return within
 
     def _refusal(self, recipient: str, shown: str, window: Window, own: int) -> RateLimited:
         """``own`` of the window's messages came in this very write, which is undone."""
@@ -83,7 +98,7 @@ class Gate:
         return refusal
 
 
-def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]:
+def _rules(db: apsw.Connection, policy: Policy, sender: str, is_set: bool) -> tuple[bool, int]:
     """Whether the gate is enforced, and the sender's limit.
 
     Of what is set on the bus and what this process was told, the stricter holds: a gate that an agent's
@@ -92,7 +107,7 @@ def _rules(db: apsw.Connection, policy: Policy, sender: str) -> tuple[bool, int]
     enforce, told = policy.gate_enforce, policy.limit_of(sender)
     known = GATE_LIMIT
     own: int | None = None
-    for name, value in db.execute(_SQL["gate_settings"]):
+    for name, value in db.execute(_SQL["gate_settings"]) if is_set else ():
         if name == "config.gate.mode":
             enforce = enforce or value == "enforce"
         elif not value.isdecimal():

@@ -19,7 +19,7 @@ from hubbub.errors import (
 from hubbub.model import Actor, Draft, Sent
 from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
 from hubbub.stores.sqlite.actors import ActorState, admit
-from hubbub.stores.sqlite.connection import Write
+from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
 from hubbub.stores.sqlite.debts import close_debt, is_awaited, keep_for_waiting, open_debts, wants_answer
 from hubbub.stores.sqlite.due import do_due_of
@@ -94,10 +94,11 @@ def _store(
                 hint="Wait until another agent has registered.",
             )
         values["recipients"] = dump(recipients)
-    gate = Gate(db, tx.policy, actor.agent, turn)
+    gate: Gate | None = None
     for name in recipients:
-        _check_recipient(tx, name, values["bytes"], now)
-        gate.pass_through(tx, actor, name)
+        row = _check_recipient(tx, actor.agent, name, values["bytes"], now)
+        gate = gate or Gate(db, tx.policy, actor.agent, turn, is_set=bool(row[10]))
+        gate.pass_through(tx, actor, name, row=row[5:10])
     answered = None
     if draft.in_reply_to is not None:
         answered = _own_delivery(tx, actor.agent, draft.in_reply_to)
@@ -153,13 +154,14 @@ def _announce(
     return announce(tx, actor, draft, id_, recipients, now)
 
 
-def _check_recipient(tx: Write, name: str, size: int, now: int) -> None:
-    row = one(tx.db, _SQL["recipient_row"], {"name": name})
+def _check_recipient(tx: Write, sender: str, name: str, size: int, now: int) -> Row:
+    """The row of a recipient that takes the message."""
+    row = one(tx.db, _PENDING["recipient_at_gate"], {"name": name, "sender": sender})
     if row is None or row[0] is not None:
         raise UnknownRecipient(
             f"No agent is called {name}; nothing was sent.", hint=near_hint(tx.db, name), recipient=name
         )
-    _, role, unsettled, limit, max_bytes = row
+    _, role, unsettled, limit, max_bytes, *_ = row
     if unsettled >= limit:
         # Room that fell free with time counts, although nobody has swept yet.
         do_due_of(tx, name, now)
@@ -177,6 +179,7 @@ def _check_recipient(tx: Write, name: str, size: int, now: int) -> None:
             recipient=name,
             limit=limit,
         )
+    return row
 
 
 def _own_delivery(tx: Write, agent: str, id_: str) -> int:

@@ -123,6 +123,19 @@ VALUES (:agent, :message, 'queued', :priority, :now, :expires_at, :not_before);
 UPDATE deliveries SET not_before = NULL
 WHERE agent = :agent AND message = :message AND state = 'queued' AND not_before IS NOT NULL;
 
+-- name: recipient_at_gate
+-- All that decides whether one agent may send another a message: what the name is, the pair's window, and
+-- whether anything is set for the gate.
+SELECT a.unregistered_at, a.role, a.queued + a.leased, a.inbox_limit, a.max_message_bytes,
+       g.window_start, g.sent, g.over, g.told, g.refused,
+       EXISTS (SELECT 1 FROM settings WHERE name BETWEEN 'config.gate.' AND 'config.gate/')
+FROM agents a LEFT JOIN gate g ON g.sender = :sender AND g.recipient = a.name
+WHERE a.name = :name;
+
+-- name: count_send
+-- One more within the window.
+UPDATE gate SET sent = sent + 1 WHERE sender = :sender AND recipient = :recipient;
+
 -- name: gate_row
 -- How many went from one to another in the current window.
 SELECT window_start, sent, over, told, refused FROM gate WHERE sender = :sender AND recipient = :recipient;
