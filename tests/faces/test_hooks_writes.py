@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_work_trees_share_what_is_kept_and_other_repositories_do_not(cli: Cli, t
 def test_a_person_may_have_it_said_only_or_not_at_all(cli: Cli) -> None:
     reserve(cli, "src/**")
     hooks = Hooks(cli, "claude", "alice")
-    write = {"tool_name": "Write", "tool_input": {"file_path": "src/a.py"}}
+    write: dict[str, Any] = {"tool_name": "Write", "tool_input": {"file_path": "src/a.py"}}
     found = hooks.call("PreToolUse", env={"HUBBUB_HOOKS_WRITES": "warn"}, **write)
     assert "bob keeps src/**" in found["hookSpecificOutput"]["additionalContext"]
     assert "permissionDecision" not in found["hookSpecificOutput"]
@@ -133,8 +134,12 @@ def test_a_person_may_have_it_said_only_or_not_at_all(cli: Cli) -> None:
     found = gemini.call("BeforeTool", env={"HUBBUB_HOOKS_WRITES": "warn"}, **write)
     assert "bob keeps src/**" in found["systemMessage"]
     assert hooks.log == []
+    write["tool_name"] = "Write"
     assert hooks.call("PreToolUse", env={"HUBBUB_HOOKS_WRITES": "maybe"}, **write) == {}
-    assert "INVALID_ARGUMENT" in hooks.log[-1]
+    assert "hooks.writes" in hooks.log[-1]
+    (cli.folder / ".hubbub.toml").write_text('[hooks]\nwrites = "off"\n')
+    assert hooks.call("PreToolUse", **write) == {}
+    assert len(hooks.log) == 1
 
 
 def test_a_sub_agent_keeps_away_from_reserved_files_too(cli: Cli) -> None:

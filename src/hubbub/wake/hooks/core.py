@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
-from hubbub.errors import InvalidArgument
 from hubbub.wake.hooks import identity, inbox, memory
 from hubbub.wake.hooks import occasion as o
 from hubbub.wake.hooks.occasion import NOTHING, Occasion, Verdict
@@ -23,7 +21,6 @@ SHOWN_AFTER_TOOL = 5
 STOPS_REFUSED = 3
 """How many stops in a row are refused at most."""
 
-WRITES = ("deny", "warn", "off")
 OWN_TOOLS = ("hubbub",)
 """What the name of a tool of this bus holds, in every client."""
 
@@ -34,9 +31,11 @@ SAID_BEFORE = "Hubbub, before you stop:"
 class Surroundings:
     """What a hook was started with."""
 
-    def __init__(self, bus: Bus, bus_url: str, named: str | None) -> None:
+    def __init__(self, bus: Bus, bus_url: str, named: str | None, *, bus_named: bool = False) -> None:
         self.bus = bus
         self.bus_url = bus_url
+        self.bus_named = bus_named
+        """``--bus`` or HUBBUB_BUS named the bus, not a file or a folder."""
         self.named = named
         """The agent that ``--as`` or HUBBUB_AGENT names."""
         self.complaints: list[str] = []
@@ -203,9 +202,8 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
     """Refuse to write a file that another agent keeps, or only say so."""
     from hubbub.wake.hooks import paths
 
-    mode = _mode()
     files = paths.written_files(occasion.tool, occasion.tool_input or {}, occasion.cwd)
-    if not files or mode == "off":
+    if not files:
         return NOTHING
     agent = identity.find(here.bus, occasion, here.named)
     if agent is None:
@@ -213,20 +211,14 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
     found = _kept(here.bus, agent.name, paths.names_on_bus(files, occasion.cwd))
     if not found:
         return NOTHING
+    from hubbub.config import Config
     from hubbub.wake.hooks import texts
 
+    mode = Config(occasion.cwd or None, bus_named=here.bus_named).get("hooks.writes")
+    if mode == "off":
+        return NOTHING
     text = texts.held_by_others(found, denied=mode == "deny")
     return Verdict(refusal=text) if mode == "deny" else Verdict(context=text)
-
-
-def _mode() -> str:
-    """What becomes of a write to a file that another keeps. Raises InvalidArgument."""
-    named = os.environ.get("HUBBUB_HOOKS_WRITES", "").strip().lower() or "deny"
-    if named not in WRITES:
-        raise InvalidArgument(
-            f"HUBBUB_HOOKS_WRITES is {ascii(named)[:40]}.", hint=f"Use one of: {', '.join(WRITES)}."
-        )
-    return named
 
 
 def _kept(bus: Bus, agent: str, names: dict[str, str]) -> list[tuple[str, Conflict]]:

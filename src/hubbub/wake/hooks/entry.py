@@ -149,7 +149,8 @@ def _answer(line: Line) -> None:
             _log(line, f"there is no bus at {place.url} ({place.source})")
         return
     with Bus(store) as bus:
-        here = core.Surroundings(bus, place.url, line.agent)
+        named = place.source in ("--bus", "HUBBUB_BUS")
+        here = core.Surroundings(bus, place.url, line.agent, bus_named=named)
         verdict = core.decide(here, occasion)
     for complaint in here.complaints:
         _log(line, f"{occasion.event}: {complaint}")
