@@ -48,6 +48,14 @@ def test_other_kinds_are_owed_one_only_with_a_time(world: World, kind: str) -> N
     )  # fmt: skip
 
 
+def test_what_a_call_waits_for_is_owed(world: World) -> None:
+    ada, bob = world.agents_named("ada", "bob")
+    id_ = world.send(ada, "bob", wait_ms=1000).id
+    assert owed(world) == [(id_, "bob")]
+    world.send(bob, "ada", in_reply_to=id_)
+    assert owed(world) == []
+
+
 def test_every_recipient_owes_its_own_answer_but_not_the_asker(world: World) -> None:
     ada, bob, _ = world.agents_named("ada", "bob", "cy")
     id_ = world.send(ada, ("ada", "bob", "cy"), kind="question").id
