@@ -29,6 +29,14 @@ _ENFORCED: dict[str, str] = {
     "read_thread.limit": f"from 1 to {mail.LIMIT_MAX:,} (20)",
     "receive_messages.limit": f"maximum {mail.LIMIT_MAX:,}",
     "receive_messages.wait_seconds": "minimum 0",
+    "list_pending.reason": "characters up to 1,000",
+    "ping_agent.timeout_seconds": "from 0.001 to 45 (5)",
+    "request.body": f"as of `send_message`; up to {MESSAGE_BYTES_CEILING >> 20} MiB",
+    "request.reply_within_seconds": f"from 1 to {_YEAR:,}",
+    "request.subject": f"characters up to {checking.SUBJECT_MAX}",
+    "request.to": "one agent, not oneself",
+    "request.wait_seconds": "minimum 0 (45)",
+    "send_message.reply_within_seconds": f"from 1 to {_YEAR:,}",
     "register_agent.description": f"characters up to {checking.DESCRIPTION_MAX:,}",
     "register_agent.inbox_limit": f"from 1 to {agents.INBOX_LIMIT_MAX:,}",
     "send_message.body": f"not empty; up to {MESSAGE_BYTES_CEILING >> 20} MiB with subject and metadata, "
@@ -89,6 +97,13 @@ TOOLS_INTRODUCTION = """
 - A wait longer than 45 s is cut to that, and the answer says so.
 - Names that Agent Bus MCP has for fields and arguments are taken (`content_markdown`, `message_type`,
   `client_message_id`, `max_items`); its tools that have another name here are refused with that name.
+- `request` sends and waits for the answer, up to 45 s. An answer in time is handed out there and nowhere else, and
+  is settled as what `receive_messages` hands out. One that comes later is in the inbox, also after a cancelled
+  call and after the death of the server. The same `idempotency_key` waits on for the same request. See
+  [pending answers](pending.md).
+- The server answers pings itself, whatever its calls are doing: `ping_agent` tells how long the model has called
+  nothing, or what it is calling.
+- Answers of `receive_messages` count what is unread in `#all`: announcements wake nobody.
 - `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
 - The tools of work take a step by its id or as `PROJECT/NUMBER`. Tokens of claims are kept by the server:
   `start_step`, `heartbeat`, `complete_step`, `fail_step` and `release_step` are about the step that they

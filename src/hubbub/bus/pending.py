@@ -84,21 +84,25 @@ class Pending:
 
     # --- what is owed ------------------------------------------------------------------------
 
-    def owed_by(self, agent: str, *, to: str | None = None, after: int = 0, limit: int = 100) -> list[Debt]:
-        """The answers that ``agent`` owes, oldest first."""
+    def owed_by(
+        self, agent: str, *, to: str | None = None, after: int = 0, limit: int = 100, closed: bool = False
+    ) -> list[Debt]:
+        """The answers that ``agent`` owes, oldest first; ``closed``: also those that are closed."""
         limit = checking.number(limit, "limit", 1, LIMIT_MAX)
         asker = None if to is None else check_name(to)
-        return self._store.pending.owed(debtor=check_name(agent), asker=asker, after=after, limit=limit)
+        return self._store.pending.owed(
+            debtor=check_name(agent), asker=asker, closed=closed, after=after, limit=limit
+        )
 
-    def owed_to(self, agent: str, *, after: int = 0, limit: int = 100) -> list[Debt]:
-        """The answers that ``agent`` waits for, oldest first."""
+    def owed_to(self, agent: str, *, after: int = 0, limit: int = 100, closed: bool = False) -> list[Debt]:
+        """The answers that ``agent`` waits for, oldest first; ``closed``: also those that are closed."""
         limit = checking.number(limit, "limit", 1, LIMIT_MAX)
-        return self._store.pending.owed(asker=check_name(agent), after=after, limit=limit)
+        return self._store.pending.owed(asker=check_name(agent), closed=closed, after=after, limit=limit)
 
-    def all(self, *, after: int = 0, limit: int = 100) -> list[Debt]:
-        """Every answer that is owed on the bus, oldest first."""
+    def all(self, *, after: int = 0, limit: int = 100, closed: bool = False) -> list[Debt]:
+        """Every answer that is owed on the bus, or with ``closed`` ever was, oldest first."""
         limit = checking.number(limit, "limit", 1, LIMIT_MAX)
-        return self._store.pending.owed(after=after, limit=limit)
+        return self._store.pending.owed(closed=closed, after=after, limit=limit)
 
     def of_message(self, id: str) -> list[Debt]:
         """How it stands with the answers to one message, closed ones too."""

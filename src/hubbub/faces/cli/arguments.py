@@ -88,6 +88,8 @@ def _seldom(command: str) -> Callable[[Parser], None]:
     word = command.partition(" ")[0]
     if word == "project":
         from hubbub.faces.cli.project_arguments import BUILDERS
+    elif word in ("request", "ping", "pending"):
+        from hubbub.faces.cli.asking_arguments import BUILDERS
     elif word in ("step", "reserve"):
         from hubbub.faces.cli.step_arguments import BUILDERS
     elif word in ("config", "monitor"):
@@ -200,6 +202,15 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds") from None
 
 
+def duration(text: str) -> float:
+    """A length of time in seconds, written as ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
+    try:
+        return float(text) if unit is None else float(text[:-1]) * unit
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a length of time: 90s, 15m, 2h or 1d") from None
+
+
 def count(text: str) -> int:
     """A whole number."""
     try:
@@ -210,18 +221,22 @@ def count(text: str) -> int:
 
 def _send(parser: Parser) -> None:
     parser.add_argument("to", metavar="TO", help="a name, several with commas between, or '*' for everyone")
-    _body(parser)
+    body_argument(parser)
     _content(parser)
     parser.add_argument("--reply-to", metavar="ID", help="the message that this answers; settles it")
 
 
 def _reply(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID", help="the message to answer")
-    _body(parser)
+    body_argument(parser)
     _content(parser)
+    parser.add_argument(
+        "--decline", metavar="REASON", help="say that there will be no answer, instead of one"
+    )
 
 
-def _body(parser: Parser) -> None:
+def body_argument(parser: Parser) -> None:
+    """The text of a message."""
     parser.add_argument(
         "body",
         metavar="BODY",
@@ -242,10 +257,18 @@ def _content(parser: Parser) -> None:
     add("-p", "--priority", default="normal", metavar="WORD", help="urgent, normal or low")
     add("--thread", metavar="NAME", help="a thread to add to: its name, or the id of a message in it")
     add("--metadata", metavar="JSON", help="a JSON object, or @FILE with one")
+    reply_within_option(parser)
     add("--ttl", type=seconds, metavar="SECONDS", help="dead if nobody took it for this long")
     add("--announce", action="store_true", help="put a copy into #all, for every agent to know of")
     add("--wait-for-room", type=seconds, default=0, metavar="SECONDS", help="wait while the inbox is full")
     key_option(parser)
+
+
+def reply_within_option(parser: Parser) -> None:
+    """The option for when an answer is due."""
+    parser.add_argument(
+        "--reply-within", type=duration, metavar="TIME", help="an answer is wanted within 90s, 10m, 2h, ..."
+    )
 
 
 def key_option(parser: Parser) -> None:

@@ -38,6 +38,17 @@ GROUPS: dict[str, dict[str, Command]] = {
         "reply": _C(
             "commands.mail", "reply", "answer a message, which settles it", "hubbub reply m1abcde @result.md"
         ),
+        "request": _C(
+            "commands.asking", "request", "ask, and wait for the answer", "hubbub request bob 'Which port?'"
+        ),
+        "pending": _C("commands.owing", "pending", "the answers that are owed", "hubbub pending --all"),
+        "pending waive": _C(
+            "commands.owing",
+            "waive",
+            "want an answer no longer",
+            "hubbub pending waive m1abcde --reason 'Found it.'",
+        ),
+        "ping": _C("commands.asking", "ping", "is an agent's process there", "hubbub ping bob"),
         "ack": _C("commands.mail", "ack", "settle messages, or give them back", "hubbub ack m1abcde"),
         "peek": _C("commands.receiving", "peek", "look at an inbox, change nothing", "hubbub peek --limit 3"),
         "thread": _C("commands.look", "thread", "read a conversation", "hubbub thread m1abcde"),
@@ -202,6 +213,7 @@ FAMILIES = {
     "project": "project list",
     "step": "step list",
     "reserve": "reserve list",
+    "pending": "pending",
     "config": "config show",
 }
 """Words that take another one to name a command, and the command that each is alone. One that is a command
@@ -212,6 +224,7 @@ FAMILY_SUMMARIES = {
     "project": "plan work, and see how it goes",
     "step": "claim, do and hand on steps of work",
     "reserve": "keep files to yourself for a while",
+    "pending": "the answers that are owed",
     "config": "see what is configured, and set it on the bus",
 }
 

@@ -12,8 +12,11 @@ from hubbub.clock import spoken, to_iso
 from hubbub.text import safe_line, safe_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hubbub.faces.cli.output import Output
     from hubbub.model import Agent, Delivery, Event, Message, Receipt, Whereabouts
+    from hubbub.model_presence import Standing
 
 INDENT = "  "
 
@@ -85,7 +88,7 @@ def delivery(shown: Delivery, now: int, output: Output) -> None:
     message(shown.message, now, output, notes=", ".join(notes))
 
 
-def agent(shown: Agent, now: int, output: Output) -> None:
+def agent(shown: Agent, now: int, output: Output, *, standing: Sequence[Standing] = ()) -> None:
     """Add a line or two on an agent: presence, counts, and what it says of itself."""
     parts = [shown.role, f"{shown.queued} queued"]
     parts += [f"{shown.leased} leased"] if shown.leased else []
@@ -95,7 +98,13 @@ def agent(shown: Agent, now: int, output: Output) -> None:
         parts.append(f"last beat {ago(now, shown.session.beat_at)}")
     elif shown.last_seen_at is not None:
         parts.append(f"last seen {ago(now, shown.last_seen_at)}")
-    online = shown.session is not None
+    if standing:
+        by = [
+            safe_line(each.kind, 20) + (f" ({safe_line(each.state, 60)})" if each.state else "")
+            for each in standing
+        ]
+        parts.append(f"{'with' if shown.session else 'by'} its {', '.join(by)}")
+    online = shown.session is not None or bool(standing)
     presence = output.styled("online ", "green") if online else output.styled("offline", "dim")
     output.line(f"{output.styled(shown.name, 'bold')}  {presence}  {', '.join(parts)}")
     if shown.description:

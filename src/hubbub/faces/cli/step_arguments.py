@@ -6,21 +6,12 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from hubbub.faces.cli.arguments import Parser, count, filled, key_option, wait_option
+from hubbub.faces.cli.arguments import Parser, count, duration, filled, key_option, wait_option
 from hubbub.faces.cli.project_arguments import steps_option
 
 __all__ = ["BUILDERS"]
 
 _TEXT = "; - for standard input, @FILE, @@x for a literal @x"
-
-
-def duration(text: str) -> float:
-    """A length of time in seconds, written as ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
-    try:
-        return float(text) if unit is None else float(text[:-1]) * unit
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a length of time: 90s, 15m, 2h or 1d") from None
 
 
 def _step(parser: Parser, help_: str = "its id, or PROJECT/NUMBER") -> None:

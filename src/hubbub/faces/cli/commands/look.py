@@ -9,10 +9,12 @@ from hubbub.faces.cli import render
 from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.names import parse_post_id, parse_topic_id
 from hubbub.wire import agent_dict, message_dict
+from hubbub.wire_pending import standing_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
     from hubbub.model import Message
+    from hubbub.model_presence import Standing
 
 PAGE = 200
 STEPS_SHOWN = 5
@@ -89,20 +91,26 @@ def _pages(context: Context) -> tuple[list[Message], int | None]:
 def who(context: Context) -> int:
     """The agents of this bus."""
     agents = context.bus.agents.all()
+    stands: dict[str, list[Standing]] = {}
+    for each in context.bus.presence.standing():
+        stands.setdefault(each.agent, []).append(each)
     if context.arguments.online:
-        agents = [agent for agent in agents if agent.session is not None]
+        agents = [agent for agent in agents if agent.session is not None or agent.name in stands]
     steps = held(context)
     if context.output.json:
         shown = [agent_dict(agent) for agent in agents]
-        for each in shown:
-            if each["name"] in steps:
-                mine = steps[each["name"]]
-                each["steps"] = [held_dict(*pair) for pair in zip(mine, labels(context, mine), strict=True)]
+        for told in shown:
+            if told["name"] in stands:
+                told["online"] = True
+                told["standing"] = [standing_dict(each) for each in stands[told["name"]]]
+            if told["name"] in steps:
+                mine = steps[told["name"]]
+                told["steps"] = [held_dict(*pair) for pair in zip(mine, labels(context, mine), strict=True)]
         context.output.answer({"agents": shown})
         return 0
     now = context.bus.store.now()
     for agent in agents:
-        render.agent(agent, now, context.output)
+        render.agent(agent, now, context.output, standing=stands.get(agent.name, []))
         mine = steps.get(agent.name, [])[:STEPS_SHOWN]
         if mine:
             more = len(steps[agent.name]) - len(mine)

@@ -30,9 +30,12 @@ def reply(context: Context) -> int:
     """Answer a message; that settles it."""
     given = context.arguments
     actor = context.actor
-    draft = context.bus.mail.draft(
-        None, read_body(given.body), in_reply_to=given.id, actor=actor, **_content(context)
-    )
+    content, body = _content(context), given.body
+    if given.decline is not None:
+        if body is not None or given.kind is not None:
+            raise UsageError("--decline takes the reason itself.", hint="hubbub reply ID --decline REASON")
+        body, content["kind"] = given.decline, "declined"
+    draft = context.bus.mail.draft(None, read_body(body), in_reply_to=given.id, actor=actor, **content)
     sent = context.bus.mail.send(actor, draft, key=given.key, wait_for_room=given.wait_for_room)
     return _sent(context, sent)
 
@@ -63,9 +66,17 @@ def _content(context: Context) -> dict[str, Any]:
         "priority": given.priority,
         "metadata": read_metadata(given.metadata),
         "thread": given.thread,
+        "reply_within": given.reply_within,
         "ttl": given.ttl,
         "announce": given.announce,
     }
+
+
+_DEBTS = {
+    "answered": "That is the answer that was owed.",
+    "declined": "It was declined: no answer is owed any more.",
+    "waived": "The answer had been waived: nobody waits for it.",
+}
 
 
 def _sent(context: Context, sent: Sent) -> int:
@@ -73,5 +84,7 @@ def _sent(context: Context, sent: Sent) -> int:
     lines = [f"Sent {sent.id} to {', '.join(sent.recipients)}.{again}"]
     if sent.settled:
         lines.append(f"Settled {sent.settled}.")
+    if sent.debt:
+        lines.append(_DEBTS[sent.debt])
     context.done(sent_dict(sent), *lines)
     return 0

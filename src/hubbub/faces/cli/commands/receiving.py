@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubbub.errors import EXIT_NOTHING, AlreadySettled, HubbubError
 from hubbub.faces.cli import render
 from hubbub.faces.cli.holding import Signals, drive, hand_over
+from hubbub.faces.cli.output import complain
 from hubbub.wire import handout_dict
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ def receive(context: Context) -> int:
             actor, wanted, wait=given.wait, limit=given.limit, lease=given.lease, key=given.key
         )
         handout = drive(steps, signals)
+        unread = context.bus.mail.unread_in_all(actor.agent)
         if not handout.deliveries:
+            if unread and not context.output.json:
+                complain(_announcements(unread))
             return EXIT_NOTHING
-        _hand_over(context, actor, handout, signals)
+        _hand_over(context, actor, handout, signals, unread)
         if not given.keep:
             _settle(context, actor, [delivery.message.id for delivery in handout.deliveries])
     return 0
@@ -53,12 +57,12 @@ def _wanted(context: Context) -> Filter:
     return context.bus.mail.filter(given.sender, given.kind, given.priority, given.thread)
 
 
-def _hand_over(context: Context, actor: Actor, handout: Handout, signals: Signals) -> None:
+def _hand_over(context: Context, actor: Actor, handout: Handout, signals: Signals, unread: int) -> None:
     """Write what was taken, or give it back and raise."""
     hand_over(
         context.output,
         signals,
-        lambda: _show(context, handout, kept=context.arguments.keep),
+        lambda: _show(context, handout, kept=context.arguments.keep, unread=unread),
         lambda unseen: _give_back(context, actor, handout, unseen=unseen),
         render.plural(len(handout.deliveries), "message"),
     )
@@ -86,14 +90,18 @@ def _settle(context: Context, actor: Actor, ids: list[str]) -> None:
                 _settle(context, actor, [id_])
 
 
-def _show(context: Context, handout: Handout, *, kept: bool) -> None:
+def _announcements(unread: int) -> str:
+    return f"{render.plural(unread, 'message')} unread in #all: hubbub sync all"
+
+
+def _show(context: Context, handout: Handout, *, kept: bool, unread: int = 0) -> None:
     output = context.output
     if output.json:
         answer = handout_dict(handout)
         if not kept:
             for shown in answer["messages"]:
                 shown.pop("lease_until", None)  # it will be settled in a moment, or was not leased
-        output.answer(answer)
+        output.answer({**answer, "announcements": unread} if unread else answer)
         return
     now = context.bus.store.now()
     for delivery in handout.deliveries:
@@ -103,3 +111,5 @@ def _show(context: Context, handout: Handout, *, kept: bool) -> None:
         output.line(f"Not settled: acknowledge with hubbub ack ID; the lease ends {render.ago(now, until)}.")
     if handout.remaining:
         output.line(f"{handout.remaining} more waiting.")
+    if unread:
+        output.line(_announcements(unread))

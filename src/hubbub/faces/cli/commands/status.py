@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import InvalidArgument, InvalidName, MessageNotFound, TopicNotFound, UnknownAgent
-from hubbub.faces.cli import render, render_topics, render_work
+from hubbub.faces.cli import render, render_pending, render_topics, render_work
 from hubbub.faces.cli.claims import held, held_dict, labels
 from hubbub.faces.cli.render_topics import name_of
 from hubbub.model_work import Counts
 from hubbub.names import NAME_RULE, parse_message_id, parse_post_id, parse_topic_id
 from hubbub.text import safe_line
 from hubbub.wire import agent_dict, delivery_dict, receipt_dict, topic_dict, topic_message_dict
+from hubbub.wire_pending import debt_dict, standing_dict, wake_dict
 from hubbub.wire_work import counts_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
-    from hubbub.model import Agent, Handout
+    from hubbub.model import Agent, Handout, Receipt
+    from hubbub.model_presence import Wake
     from hubbub.model_topics import Topic
     from hubbub.model_work import Step
 
@@ -77,11 +79,30 @@ def _is_agent(context: Context, word: str) -> bool:
 
 def _of_message(context: Context, id_: str) -> int:
     receipt = context.bus.mail.whereabouts(id_, reader=context.reader)
-    if context.output.json:
-        context.output.answer(receipt_dict(receipt))
-    else:
-        render.receipt(receipt, context.bus.store.now(), context.output)
+    debts = context.bus.pending.of_message(receipt.message.id)
+    failed = _failed_wakes(context, receipt)
+    output, now = context.output, context.bus.store.now()
+    if output.json:
+        shown = receipt_dict(receipt)
+        if debts:
+            shown["answers"] = [debt_dict(debt) for debt in debts]
+        if failed:
+            shown["failed_wakes"] = [{"agent": wake.agent, **wake_dict(wake)} for wake in failed]
+        output.answer(shown)
+        return 0
+    render.receipt(receipt, now, output)
+    for debt in debts:
+        output.line(f"  Answer of {debt.debtor}: {debt.state}; {render_pending.debt(debt, now)}")
+    for wake in failed:
+        output.line(f"  {wake.agent} {render_pending.wake(wake, now)}")
     return 0
+
+
+def _failed_wakes(context: Context, receipt: Receipt) -> list[Wake]:
+    """The tries since the message was sent that did not wake one who has not taken it yet."""
+    waiting = [place.agent for place in receipt.recipients if place.state == "queued"]
+    tried = [wake for name in waiting for wake in context.bus.presence.wakes(name)]
+    return [wake for wake in tried if not wake.worked and wake.at >= receipt.message.created_at]
 
 
 def _of_post(context: Context, id_: str) -> int:
@@ -120,12 +141,21 @@ def _of_agent(context: Context, agent: Agent) -> int:
     unread = [topic for topic in page.topics if topic.unread]
     steps = held(context).get(agent.name, [])
     names = labels(context, steps)
+    standing, wakes = context.bus.presence.standing(agent.name), context.bus.presence.wakes(agent.name)
+    pending = context.bus.pending
+    owes, is_owed = len(pending.owed_by(agent.name, limit=1000)), len(pending.owed_to(agent.name, limit=1000))
     if output.json:
         held_steps = [held_dict(*pair) for pair in zip(steps, names, strict=True)]
-        output.answer({**_agent_dict(agent, waiting, unread), "steps": held_steps})
+        answer = {**_agent_dict(agent, waiting, unread), "steps": held_steps}
+        if standing:
+            answer["agent"]["online"] = True
+            answer["standing"] = [standing_dict(each) for each in standing]
+        if wakes:
+            answer["wakes"] = [wake_dict(wake) for wake in wakes]
+        output.answer({**answer, "owes": owes, "is_owed": is_owed})
         return 0
     now = context.bus.store.now()
-    render.agent(agent, now, output)
+    render.agent(agent, now, output, standing=standing)
     room = render.plural(agent.inbox_limit, "message")
     output.line(f"  Inbox: up to {room} of {render.size(agent.max_message_bytes)}")
     if agent.session is not None:
@@ -133,6 +163,13 @@ def _of_agent(context: Context, agent: Agent) -> int:
         output.line(f"  Session: {session.id}, started {render.ago(now, session.started_at)}")
         if session.folder:
             output.line(f"  Folder: {safe_line(session.folder)}")
+    for each in standing:
+        output.line(f"  Stands by: {render_pending.standing(each, now)}")
+    for wake in wakes:
+        output.line(f"  {render_pending.wake(wake, now).capitalize()}")
+    if owes or is_owed:
+        owed = f"Owes {render.plural(owes, 'answer')}, waits for {is_owed}"
+        output.line(f"  {owed}: hubbub pending {agent.name}")
     _show_steps(context, steps, names)
     for delivery in waiting.deliveries:
         told = delivery.message
@@ -186,7 +223,8 @@ def _work(context: Context) -> tuple[int, Counts]:
 def _of_bus(context: Context) -> int:
     info = context.bus.info()
     agents = context.bus.agents.all()
-    online = sum(agent.session is not None for agent in agents)
+    stood_by = {each.agent for each in context.bus.presence.standing()}
+    online = sum(agent.session is not None or agent.name in stood_by for agent in agents)
     queued = sum(agent.queued for agent in agents)
     leased = sum(agent.leased for agent in agents)
     dead = sum(agent.dead for agent in agents)
