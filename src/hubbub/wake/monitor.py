@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.bus.heart import keep_house
 from hubbub.bus.pinging import Answerer
+from hubbub.bus.waiting import LOOK_AGAIN_SECONDS
 from hubbub.errors import HubbubError, MessageNotFound, NotRegistered, UnknownAgent
 from hubbub.model_presence import Pong, Standing
 from hubbub.names import new_token
@@ -276,7 +277,7 @@ class Monitor:
 
     def _patience(self, done: bool) -> float:
         left = max(0.05, self._beat_at + BEAT_SECONDS - time.monotonic())
-        return left if done else min(left, RETRY_SECONDS)
+        return min(left, LOOK_AGAIN_SECONDS if done else RETRY_SECONDS)
 
     def _wait(self, bell: Bell, seconds: float) -> bool:
         """Wait until the bell rings, at most so long; whether it is time to end."""

@@ -17,7 +17,7 @@ from hubbub.faces.cli.render import indented, plural
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
 from hubbub.text import safe_line
-from hubbub.wake.notify import LINE_MAX, TEXT_MIN, head_of, text_of
+from hubbub.wake.notify import LINE_MAX, TEXT_MIN, head_of, line_of, text_of
 from hubbub.wire import message_dict, topic_message_dict
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Line(NamedTuple):
     id: str
     text: str
     record: dict[str, Any]
+    plain: str = ""
+    """Of mail, the whole line as the notify log has it."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -259,6 +261,8 @@ class Watch:
         elif self._full:
             self._output.line(f"{_head(line, self._output)} {line.id}".rstrip())
             indented(line.text, self._output)
+        elif line.plain and self._output.width is None:
+            self._output.line(line.plain)
         else:
             head = f"{to_iso(line.at)}  {line.where}  {line.sender}{line.kind}: "
             room = max(TEXT_MIN, (self._output.width or LINE_MAX) - cells(head))
@@ -291,6 +295,7 @@ def _of_mail(message: Message) -> Line:
         id="",  # it is in the head
         text=text_of(message),
         record=message_dict(message),
+        plain=line_of(message),
     )
 
 
