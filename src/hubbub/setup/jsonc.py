@@ -254,27 +254,32 @@ def _remove(document: Document, place: int, items: list[_Item], number: int) -> 
     text, bare, item = document.text, document.bare, items[number]
     closing = document.end(place) - 1
     following = items[number + 1].begin if number + 1 < len(items) else closing
-    own = bare.find(",", item.end, following)
-    begin, end = _line_begin(document, item.begin, place + 1), item.end
-    if own >= 0:
-        end = own + 1 if not bare[item.end : own].strip() else end
+    comma = bare.find(",", item.end, following)
+    rest = text[item.end :]
+    if comma >= 0:
+        rest = _unless_blank(text[item.end : comma]) + text[comma + 1 :]
+    begin = _line_begin(document, item.begin, place + 1, rest)
+    if begin == item.begin and comma >= 0:
+        rest = rest.lstrip(" \t")
     if len(items) == 1:
-        rest = text[place + 1 : begin] + text[end:closing]
-        return text[: place + 1] + (rest if rest.strip() else "") + text[closing:]
-    if own >= 0:
-        if begin == item.begin:  # the next one comes up to its place, in the same line
-            end += len(text[end:following]) - len(text[end:following].lstrip(" \t"))
-        return text[:begin] + text[end:]
+        inner = text[place + 1 : begin] + rest[: len(rest) - len(text) + closing]
+        return text[: place + 1] + _unless_blank(inner) + text[closing:]
+    if comma >= 0:
+        return text[:begin] + rest
     before = bare.rfind(",", items[number - 1].end, item.begin)
-    kept = text[before + 1 : begin]
-    return text[:before] + (kept if kept.strip() else "") + text[end:]
+    return text[:before] + _unless_blank(text[before + 1 : begin]) + rest
 
 
-def _line_begin(document: Document, place: int, first: int) -> int:
-    """Where what stands alone before ``place`` in its line begins, its line break included."""
-    if document.indent(place) is None:
+def _unless_blank(text: str) -> str:
+    return text if text.strip() else ""
+
+
+def _line_begin(document: Document, place: int, first: int, rest: str) -> int:
+    """From where to cut what begins at ``place``: with its line break where it stood alone in its line."""
+    indent = document.indent(place)
+    if indent is None or not rest.lstrip(" \t").startswith(("\r", "\n")):
         return place
-    begin = place - len(document.indent(place) or "")
+    begin = place - len(indent)
     if document.text[:begin].endswith("\r\n"):
         begin -= 2
     elif document.text[:begin].endswith(("\n", "\r")):
@@ -310,7 +315,7 @@ def _named(path: Path) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise NotJson(f"{name} is no JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)

@@ -69,14 +69,17 @@ class Plan(NamedTuple):
 
 
 def this_program() -> tuple[str, ...]:
-    """What starts this very Hubbub: ``hubbub`` where that is what PATH leads to, else with its full path."""
-    folder = os.path.dirname(os.path.abspath(sys.executable))
-    ours = [sys.argv[0] if os.path.basename(sys.argv[0]) == "hubbub" else "", os.path.join(folder, "hubbub")]
-    ours = [os.path.abspath(each) for each in ours if each and os.path.isfile(each)]
+    """What starts this very Hubbub: ``hubbub`` where PATH leads to one and no other was called by its path,
+    else the full path."""
     on_path = shutil.which("hubbub")
-    if on_path is not None and (not ours or any(os.path.samefile(on_path, each) for each in ours)):
+    called = os.path.abspath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "hubbub" else None
+    if on_path is not None and (called is None or os.path.samefile(on_path, called)):
         return ("hubbub",)
-    return (ours[0],) if ours else (sys.executable, "-m", "hubbub")
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "hubbub")
+    for path in (called, beside):
+        if path is not None and os.access(path, os.X_OK):
+            return (path,)
+    return (sys.executable, "-m", "hubbub")
 
 
 def project_root(folder: str) -> str:

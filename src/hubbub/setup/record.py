@@ -14,7 +14,7 @@ from typing import Any
 
 from hubbub.errors_setup import SetupBusy, SetupRecordDamaged
 from hubbub.setup import edits, files
-from hubbub.setup.edits import Edit, Path
+from hubbub.setup.edits import Edit, Listed, Path
 
 VERSION = 1
 LOCK_SECONDS = 20.0
@@ -133,8 +133,10 @@ class Record:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
         used = [*self.entries, *([self.path] if self.entries else [])]
+        parts = [part.edit for entry in self.entries.values() for part in entry.parts]
+        used += [os.path.join(edit.value, "") for edit in parts if isinstance(edit, Listed)]
         kept = []
-        for folder in sorted(self.folders, key=len, reverse=True):
+        for folder in sorted(self.folders, key=lambda each: (len(each), each), reverse=True):
             if any(path.startswith(folder + os.sep) for path in used):
                 kept.append(folder)
                 continue

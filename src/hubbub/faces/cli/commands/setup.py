@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubbub.errors import EXIT_PERSON, InvalidArgument
 from hubbub.faces.cli.failures import UsageError
 from hubbub.names import check_word
-from hubbub.text import safe_line
+from hubbub.text import safe_line, safe_text
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
@@ -157,7 +157,7 @@ def _tell_difference(context: Context, change: Change) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in unified(change.before, change.after, change.path):
         colour = colours.get(line[:1])
-        shown = safe_line(line, 400)
+        shown = safe_text(line)
         context.output.line(context.output.styled(shown, colour) if colour else shown)
 
 
@@ -170,7 +170,7 @@ def _tell_by_hand(context: Context, change: Change) -> None:
     output.line(f"  {safe_line(problem.hint, 400)}")
     shown = problem.details.get("difference") or change.by_hand
     for line in shown.splitlines():
-        output.line(f"  {safe_line(line, 400)}")
+        output.line(f"  {safe_text(line)}")
 
 
 def _as_dict(change: Change, *, preview: bool) -> dict[str, Any]:
