@@ -115,6 +115,11 @@ class Ringer:
         return self._waiting.count > 0 and self._waiting.fresh > self._rung
 
     @property
+    def active(self) -> bool:
+        """Whether a line is on its way."""
+        return self._phase != "resting"
+
+    @property
     def _hasty(self) -> bool:
         return self._profile.queues and self._waiting.urgent > 0 and self._waiting.fresh_urgent > self._rung
 

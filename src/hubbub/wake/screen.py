@@ -82,20 +82,32 @@ class Grid:
         row, marks, here = self.cells[self.row], self.marks[self.row], self.column
         if count > 0:
             count = min(count, self.columns - here)
+            self.halve(self.row, here, here)
             row[here:here] = [" "] * count
             marks[here:here] = bytes(count)
             del row[self.columns :], marks[self.columns :]
         else:
             count = min(-count, self.columns - here)
+            self.halve(self.row, here, here + count)
             del row[here : here + count], marks[here : here + count]
             row.extend([" "] * count)
             marks.extend(bytes(count))
         self.wrapping = False
 
+    def halve(self, row: int, first: int, last: int) -> None:
+        """The cells from ``first`` to before ``last`` are about to be written: of a wide letter that is only
+        half among them the other half goes blank."""
+        cells = self.cells[row]
+        if first > 0 and cells[first] == "":
+            cells[first - 1] = " "
+        if last < self.columns and cells[last] == "":
+            cells[last] = " "
+
     def erase(self, row: int, first: int, last: int) -> None:
         """Blank the cells of a row from ``first`` to before ``last``."""
         last = min(last, self.columns)
         if last > first:
+            self.halve(row, first, last)
             self.cells[row][first:last] = [" "] * (last - first)
             self.marks[row][first:last] = bytes(last - first)
 
@@ -186,6 +198,7 @@ class Screen(Reader):
             room = grid.columns - grid.column
             part, text = text[:room], text[room:]
             end = grid.column + len(part)
+            grid.halve(grid.row, grid.column, end)
             grid.cells[grid.row][grid.column : end] = part
             grid.marks[grid.row][grid.column : end] = bytes([mark]) * len(part)
             grid.column = min(end, grid.columns - 1)
@@ -209,6 +222,7 @@ class Screen(Reader):
         if self._insert:
             grid.shift(width)
         width = min(width, grid.columns - grid.column)
+        grid.halve(grid.row, grid.column, grid.column + width)
         grid.cells[grid.row][grid.column] = letter
         grid.marks[grid.row][grid.column] = mark
         if width == 2:
