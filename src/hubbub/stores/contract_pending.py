@@ -1,9 +1,10 @@
 """What a store must do about answers that are owed. See :mod:`hubbub.stores.contract` for what is common.
 
-A message wants an answer when its kind does (:data:`~hubbub.model_pending.WANTS_ANSWER`), when it
-has a time to answer by, and when a call waits for one. Then each of its recipients owes one from the send on, in the same stroke. A
-reply of the debtor closes the debt in its own stroke, as ``declined`` when that is its kind, else as
-``answered``; so does :meth:`PendingStore.waive`. What is closed stays closed.
+A message wants an answer when its kind does (:data:`~hubbub.model_pending.WANTS_ANSWER`), when it has
+a time to answer by, and when a call waits for one. Then each of its recipients owes one from the send
+on, in the same stroke. A reply of the debtor closes the debt in its own stroke, as ``declined`` when
+that is its kind, else as ``answered``; so does :meth:`PendingStore.waive`. What is closed stays
+closed.
 
 :meth:`Store.sweep` reminds: after each time of ``Policy.remind_after_ms`` since the due time, but at
 least :data:`~hubbub.model_pending.REMINDER_GAP_MS` after the reminder before, the debtor gets a mail of
@@ -14,7 +15,7 @@ full inbox, a name that left), the ledger says so and the count goes on.
 
 ``Draft.wait_ms`` keeps the first answer for the call that sent it: until then no receive hands that
 answer out and no other call settles it. The call moves the time on by asking again. When it gives up,
-or is not heard of for that time, the answer is in the inbox like any other mail.
+or is not heard of for that time, or its session ends, the answer is in the inbox like any other mail.
 """
 
 from __future__ import annotations

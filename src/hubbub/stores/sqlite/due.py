@@ -14,6 +14,7 @@ from hubbub.stores.sqlite.statements import statements
 
 _MAIL = statements("mail.sql")
 _AGENTS = statements("agents.sql")
+_PENDING = statements("pending.sql")
 
 
 def do_due_of(tx: Write, agent: str, now: int) -> None:
@@ -120,6 +121,10 @@ def end_session(
         from hubbub.stores.sqlite.topic_hands import return_of_session  # few sessions end so
 
         return_of_session(tx, session, now, f"its session {state}")
+    for message, asker, answer in list(tx.db.execute(_PENDING["waits_of_session"], {"session": session})):
+        tx.db.execute(_PENDING["end_wait"], {"message": message})
+        if answer is not None:
+            tx.db.execute(_PENDING["free_answer"], {"agent": asker, "message": answer})
     if state == "expired":
         tx.db.execute(_AGENTS["orphan_claims"], {"id": session, "until": now + ORPHAN_MS})
         if tx.db.changes():

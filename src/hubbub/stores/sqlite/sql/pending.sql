@@ -118,6 +118,10 @@ DELETE FROM waits WHERE until <= :now OR until > :too_far;
 INSERT INTO deliveries (agent, message, state, priority, since, expires_at, not_before)
 VALUES (:agent, :message, 'queued', :priority, :now, :expires_at, :not_before);
 
+-- name: waits_of_session
+-- The calls of one session that wait, and the answers that are kept for them.
+SELECT message, asker, answer FROM waits WHERE session = :session;
+
 -- name: free_answer
 -- An answer is no longer kept for a call.
 UPDATE deliveries SET not_before = NULL
