@@ -292,38 +292,51 @@ def test_one_that_hangs_is_told_of(home: Home) -> None:
     assert (done.status, done.code) == (1, "SETUP_BUSY")
 
 
-def test_what_a_client_writes_meanwhile_is_not_lost(home: Home) -> None:
-    """Claude Code writes its file all the time; each count that it wrote must be there afterwards."""
+MEANWHILE = """
+import json, sys
+from hubbub.faces.cli.main import main
+from hubbub.setup import files
+
+path, left, look = sys.argv[1], int(sys.argv[2]), files.look
+
+def looked_at_by_a_client(*arguments):
+    global left
+    found = look(*arguments)
+    if arguments[0] == path and left:
+        left -= 1
+        value = json.loads(found.data.decode("utf-8-sig"))
+        value["numStartups"] += 1
+        with open(path, "w") as file:
+            json.dump(value, file)
+    return found
+
+files.look = looked_at_by_a_client
+sys.exit(main(["setup", "claude", *sys.argv[3:]]))
+"""
+"""Runs setup beside a client that writes its file after each of the first looks at it."""
+
+
+@pytest.mark.parametrize("undo", [[], ["--undo"]])
+def test_what_a_client_writes_meanwhile_is_not_lost(home: Home, undo: list[str]) -> None:
     file = home.home / ".claude.json"
-    stop = threading.Event()
-    lost: list[int] = []
+    if undo:
+        home.setup("claude")
+    done = home.run(str(file), "3", *undo, program=("-c", MEANWHILE))
+    assert done.status == 0, done.out
+    value = json.loads(file.read_text())
+    assert value["numStartups"] == 7 + 3
+    assert sorted(value["mcpServers"]) == (["other"] if undo else ["hubbub", "other"])
 
-    def client() -> None:
-        count = 0
-        while not stop.is_set():
-            value = jsonc.read(file.read_text())
-            if value["numStartups"] < count:
-                lost.append(count)
-            count = value["numStartups"] = value["numStartups"] + 1
-            new = file.with_suffix(".new")
-            new.write_text(json.dumps(value))
-            new.replace(file)
-            stop.wait(0.03)
 
-    value = jsonc.read(file.read_text())
-    value["numStartups"] = 0
-    file.write_text(json.dumps(value))
-    writer = threading.Thread(target=client)
-    writer.start()
-    try:
-        for _ in range(5):
-            assert home.setup("claude").status in (0, 6)
-            assert home.setup("claude", "--undo").status in (0, 6)
-    finally:
-        stop.set()
-        writer.join()
-    assert lost == []
-    assert "other" in json.loads(file.read_text())["mcpServers"]
+def test_a_file_that_a_client_never_stops_writing_is_left_to_it(home: Home) -> None:
+    file = home.home / ".claude.json"
+    done = home.run(str(file), "1000", program=("-c", MEANWHILE))
+    assert done.status == 6
+    assert "[SETUP_BUSY]" in done.out
+    assert list(json.loads(file.read_text())["mcpServers"]) == ["other"]
+    assert home.setup("claude").status == 0
+    assert home.setup("claude", "--undo").status == 0
+    assert list(json.loads(file.read_text())["mcpServers"]) == ["other"]
 
 
 @pytest.mark.parametrize("seconds", [0.06, 0.09, 0.12, 0.15])

@@ -144,10 +144,10 @@ def written(draw: Any, value: Any) -> str:
     elif isinstance(value, list):
         items = [f"{draw(BLANKS)}{draw(written(inner))}{draw(BLANKS)}" for inner in value]
     else:
-        return json.dumps(value, ensure_ascii=draw(st.booleans()))
+        return json.dumps(value, ensure_ascii=bool(draw(st.booleans())))
     comma = "," if items and draw(st.booleans()) else ""
     marks = "{}" if isinstance(value, dict) else "[]"
-    return marks[0] + ",".join(items) + comma + draw(BLANKS) + marks[1]
+    return f"{marks[0]}{','.join(items)}{comma}{draw(BLANKS)}{marks[1]}"
 
 
 @settings(max_examples=80, deadline=None)

@@ -158,11 +158,14 @@ def _replace(change: Change, scope: str, record: Record) -> bool:
     assert found is not None
     made = files.make_folder(os.path.dirname(found.target), 0o700 if scope == USER else 0o777)
     record.folders += made
-    if files.look(change.path).data != found.data:
-        return False
+
+    def still() -> bool:
+        return files.look(change.path).data == found.data
+
     if change.after is None:
+        if not still():
+            return False
         os.unlink(found.target)
         return True
     new = 0o600 if scope == USER else None
-    files.replace(found.target, change.after, found.mode if found.data is not None else new)
-    return True
+    return files.replace(found.target, change.after, found.mode if found.data is not None else new, still)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hubbub.errors_setup import ConfigNotOurs, ConfigUnreadable
@@ -101,13 +103,14 @@ def make_folder(folder: str, mode: int = 0o777) -> list[str]:
     return made
 
 
-def replace(target: str, data: bytes, mode: int | None) -> None:
-    """Put ``data`` in place of the file ``target``, at once and whole.
+def replace(target: str, data: bytes, mode: int | None, still: Callable[[], bool] = lambda: True) -> bool:
+    """Put ``data`` in place of the file ``target``, at once and whole; False where that was not to be.
 
     Args:
         target: A path without links; its folder is there.
         data: All that the file then holds.
         mode: Its rights; None for what a new file of this user gets.
+        still: Asked at the last moment whether it is still to be.
 
     Raises:
         OSError: it can't be written; the file is as it was.
@@ -122,11 +125,16 @@ def replace(target: str, data: bytes, mode: int | None) -> None:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
+        if not still():
+            os.unlink(temporary)
+            return False
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
     sync_folder(folder)
+    return True
 
 
 def sync_folder(folder: str) -> None:
