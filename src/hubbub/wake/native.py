@@ -66,7 +66,8 @@ class CodexWaker:
         self._stopped = threading.Event()
         self._bell: Bell | None = None
         self._beat_at = 0.0
-        self._agent = ""
+        self._state = ""
+        self._rang = ""
         self._thread = threading.Thread(target=self._run, name="hubbub-waker", daemon=True)
 
     def start(self) -> None:
@@ -109,7 +110,8 @@ class CodexWaker:
         """Wake the session if there is need to; the seconds after which to look again without a ring."""
         held = self._bus.store.agents.get(name).session
         thread = held.client_session if held is not None and held.id == session else ""
-        self._beat(name, "waits for mail" if thread else "was not told the client's session yet")
+        state = self._rang or "waits for mail"
+        self._beat(name, state if thread else "was not told the client's session yet")
         target = Session(self._url, name, "codex", thread)
         if not thread or not target.due(self._bus):
             return LOOK_AGAIN_SECONDS
@@ -128,20 +130,20 @@ class CodexWaker:
         presence = self._bus.presence
         presence.woke(name, HOW, worked=outcome.worked, detail=outcome.detail, message=ring.message)
         now = time.strftime("%H:%M UTC", time.gmtime())
-        self._beat_at = 0.0
-        self._beat(name, f"rang {now}" if outcome.worked else f"could not ring {now}: {outcome.detail}")
+        self._rang = f"rang {now}" if outcome.worked else f"could not ring {now}: {outcome.detail}"
+        self._beat(name, self._rang)
 
     def _beat(self, name: str, state: str) -> None:
         """Be shown beside the agent."""
         now = time.monotonic()
-        if now - self._beat_at < BEAT_SECONDS:
+        if state == self._state and now - self._beat_at < BEAT_SECONDS:
             return
-        self._beat_at = now
+        self._beat_at, self._state = now, state
         if not self._bus.presence.keep(name, SLOT, state):
             self._bus.presence.stand_by(name, "server", slot=SLOT, how=HOW, state=state)
 
     def _step_down(self, name: str) -> None:
-        self._beat_at = 0.0
+        self._state = ""
         try:
             self._bus.presence.step_down(name, SLOT)
         except HubbubError:
