@@ -15,13 +15,26 @@ from typing import Any
 import apsw
 
 import hubbub
-from bench import commands, kept, mcp, meaning, search, sends, topics, topics_kept, topics_mcp, wake, work
+from bench import (
+    commands,
+    kept,
+    mcp,
+    meaning,
+    ping,
+    search,
+    sends,
+    topics,
+    topics_kept,
+    topics_mcp,
+    wake,
+    work,
+)
 from bench.figures import Figure, Result, table
 from bench.programs import programs
 from bench.rows import ROWS, Row, Run, Unmeasurable
 from hubbub.errors import HubbubError
 
-MODULES = (sends, wake, kept, commands, mcp, topics, topics_kept, topics_mcp, search, meaning, work)
+MODULES = (sends, wake, ping, kept, commands, mcp, topics, topics_kept, topics_mcp, search, meaning, work)
 NAMES = [module.__name__.rpartition(".")[2] for module in MODULES]
 """The rows in the order of the table: each is named as the module that registers it."""
 

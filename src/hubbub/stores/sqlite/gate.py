@@ -54,11 +54,13 @@ class Gate:
             RateLimited: the gate is enforced and the limit is reached; nothing is counted.
         """
         own = self._own.get(recipient, 0)
-        if row is not None and row[0] is not None and self._is_within(row):
+        if row is None:
+            row = one(tx.db, _SQL["gate_row"], {"sender": self.sender, "recipient": recipient}) or (None,)
+        if row[0] is not None and self._is_within(row):
             self._own[recipient] = own + 1
             tx.db.execute(_SQL["count_send"], {"sender": self.sender, "recipient": recipient})
             return
-        window = _window(tx, self.sender, recipient, self.now)
+        window = _window(tx, self.sender, recipient, row, self.now)
         if window.sent >= self.limit:
             if self.enforce:
                 raise self._refusal(recipient, shown or recipient, window, own)
@@ -125,7 +127,8 @@ def note_refusal(core: Core, actor: Actor, refusal: RateLimited) -> None:
     recipient = refusal.counted_as
     with core.write() as tx:
         now = core.clock.now()
-        window = _window(tx, actor.agent, recipient, now)
+        row = one(tx.db, _SQL["gate_row"], {"sender": actor.agent, "recipient": recipient}) or (None,)
+        window = _window(tx, actor.agent, recipient, row, now)
         window = _exceed(tx, actor, recipient, window, True, now)
         _keep(tx, actor.agent, recipient, window, window.sent)
 
@@ -138,10 +141,10 @@ def tell_of_past_windows(tx: Write, now: int) -> None:
         tx.db.execute(_SQL["gate_told"], {"sender": sender, "recipient": recipient})
 
 
-def _window(tx: Write, sender: str, recipient: str, now: int) -> Window:
-    """The pair's window at this time, a new one if the last is over: then the ledger is told of its rest."""
-    row = one(tx.db, _SQL["gate_row"], {"sender": sender, "recipient": recipient})
-    if row is None:
+def _window(tx: Write, sender: str, recipient: str, row: Row, now: int) -> Window:
+    """The pair's window at this time, a new one if that of ``row`` is over: then the ledger is told of its
+    rest."""
+    if row[0] is None:
         return Window(now)
     # A window that begins later than now was written before the clock was set back.
     if row[0] <= now < row[0] + GATE_WINDOW_MS:
