@@ -200,3 +200,11 @@ def test_an_agent_that_leaves_the_bus_is_waited_for_no_more(cli: Cli, hooks: Hoo
         bus.agents.unregister("alice")
     assert finish(waiter)[0] == 0
     assert "the agent left the bus" in hooks.log[0]
+
+
+def test_nothing_waits_beside_a_run_of_one_prompt(cli: Cli, hooks: Hooks) -> None:
+    """``claude -p`` waits for every hook before its first turn, also for one that waits for mail."""
+    hooks.env["CLAUDE_CODE_ENTRYPOINT"] = "sdk-cli"
+    assert finish(hooks.wait()) == (0, "", "")
+    with cli.bus() as bus:
+        assert bus.presence.standing("alice") == []

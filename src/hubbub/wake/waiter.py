@@ -41,10 +41,19 @@ WOKEN = {"claude": 2}
 HOW = {"claude": "wakes the idle session (asyncRewake)", "opencode": "wakes the idle session (plugin)"}
 
 
+def _is_never_idle() -> bool:
+    """Whether Claude Code runs one prompt to its end (``claude -p``, its SDK): it then waits for every hook
+    before its first turn, and has no idle session to wake."""
+    return os.environ.get("CLAUDE_CODE_ENTRYPOINT", "").startswith("sdk")
+
+
 def wait(line: Line) -> int:
     """Wait for mail; the exit status."""
     from hubbub.wake.hooks.entry import occasion_of
     from hubbub.wake.hooks.reading import read_input
+
+    if line.client == "claude" and _is_never_idle():
+        return 0
 
     _end_on_signals()
     company = Company.of_client(os.getpid(), os.environ.get("CLAUDE_PID"))
