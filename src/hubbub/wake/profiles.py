@@ -79,6 +79,9 @@ class View(NamedTuple):
 
 def look(profile: Profile, view: View, own: str = "") -> Look:
     """Read a screen. Where the prompt's pattern can't tell what is typed, only ``own`` is known again."""
+    # Blanks before the cursor are part of the prompt.
+    for rows in (view.lines, view.typed):
+        rows[view.row] = rows[view.row].ljust(view.column)
     text, title = "\n".join(view.lines), view.title or ""
     typed = _typed_text(profile, view) if profile.shows_text else _known_text(profile, view, compact(own))
     return Look(
@@ -115,7 +118,7 @@ def _typed_text(profile: Profile, view: View) -> str | None:
 
 def _known_text(profile: Profile, view: View, own: str) -> str | None:
     """Empty or ``own``, where the cursor stands right behind the prompt, or behind the prompt and it."""
-    line = view.lines[view.row].ljust(view.column)
+    line = view.lines[view.row]
     if view.typed[view.row][view.column :].strip():
         return None
     if profile.prompt.search(line[: view.column]):

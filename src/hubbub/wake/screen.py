@@ -152,7 +152,7 @@ class Screen(Reader):
             lines=self.lines(),
             typed=[self._typed(row) for row in range(grid.rows)],
             row=grid.row,
-            column=len("".join(grid.cells[grid.row][: grid.column])),
+            column=len("".join(grid.cells[grid.row][: grid.column + grid.wrapping])),
             title=self.title,
         )
 

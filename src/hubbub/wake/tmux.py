@@ -90,6 +90,7 @@ class Pane:
         lines = shown.screen.removesuffix("\n").split("\n")[:rows]
         screen.feed("\r\n".join(lines).encode())
         screen.grid.move(row, column)
+        screen.grid.wrapping = column >= columns
         screen.title = fields[8]
         return look(self._profile, screen.view(), own)
 
