@@ -63,7 +63,8 @@ def _answering(path: str) -> Iterator[None]:
     "Milliseconds of a ping through the bus to a real MCP server on stdio and back: idle, with 1,000 "
     "messages in its agent's inbox, and while its model waits in a tool call of 45 s; and of a request to an "
     "agent that answers at once, until the answer is settled; against bare synced commits, in alternation: "
-    "as many as a request takes (two sends, two hand-outs, one settling), and two for a ping, which syncs none.",
+    "as many as a request takes (two sends, two hand-outs, one settling), and two for a ping, which syncs "
+    "none.",
 )
 def ping(run: Run) -> None:
     """Percentiles over all samples."""
