@@ -98,6 +98,10 @@ def test_a_window_begins_with_the_first_send_of_a_pair(strict: World) -> None:
     assert passed(strict, "ada", "bob", 4) == 3
     strict.clock.advance(GATE_WINDOW_MS - 1)
     assert passed(strict, "ada", "bob", 1) == 0
+    strict.clock.advance(1)
+    strict.send(Actor("ada"), "bob")
+    strict.clock.advance(GATE_WINDOW_MS)
+    assert passed(strict, "ada", "bob", 9) == 3
 
 
 def test_each_pair_is_counted_by_itself(strict: World) -> None:
