@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NAMES_AFTER = "--as --agent --from"
 """Options whose value is an agent's name."""
 
-NAME_COMMANDS = "send|status|unregister|register"
+NAME_COMMANDS = "send|status|unregister|register|monitor"
 """Commands whose first argument may be an agent's name."""
 
 TOPICS_AFTER = "--topic"

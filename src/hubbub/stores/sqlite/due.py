@@ -6,7 +6,6 @@ from typing import Any
 
 from hubbub.clock import to_iso
 from hubbub.model import MAX_DELIVERIES, Actor
-from hubbub.model_work import ORPHAN_MS
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.rows import with_reason
@@ -126,6 +125,8 @@ def end_session(
         if answer is not None:
             tx.db.execute(_PENDING["free_answer"], {"agent": asker, "message": answer})
     if state == "expired":
+        from hubbub.model_work import ORPHAN_MS  # a send and a receive do without
+
         tx.db.execute(_AGENTS["orphan_claims"], {"id": session, "until": now + ORPHAN_MS})
         if tx.db.changes():
             tx.ring("work")  # what waits for them waits less long

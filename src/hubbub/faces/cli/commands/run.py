@@ -49,6 +49,6 @@ def opener(context: Context) -> Callable[[], Bus]:
         from hubbub.bus import Bus
         from hubbub.stores import open_store
 
-        return Bus(open_store(url, create=True))
+        return Bus(open_store(url, create=True, policy=context.policy))
 
     return open_bus
