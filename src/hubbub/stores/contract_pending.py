@@ -9,12 +9,14 @@ closed.
 :meth:`Store.sweep` reminds: after each time of ``Policy.remind_after_ms`` since the due time, but at
 least :data:`~hubbub.model_pending.REMINDER_GAP_MS` after the reminder before, the debtor gets a mail of
 kind ``reminder`` from the bus; after ``escalate_after_ms`` the asker and the watchdog get one each, and
-then it is silent. Each is sent once however many sweep at once and whichever is killed. An unread
-reminder is withdrawn when the next one comes and when the debt closes. Where the mail can't be had (a
-full inbox, a name that left), the ledger says so and the count goes on.
+then it is silent; what would come after the escalation does not come. Each is sent once however many
+sweep at once and whichever is killed. An unread reminder is withdrawn when the next one or the
+escalation comes and when the debt closes; the debtor's reply also settles one that it has in hand.
+Where the mail can't be had (a full inbox, a name that left), the ledger says so and the count goes on.
 
-``Draft.wait_ms`` keeps the first answer for the call that sent it: until then no receive hands that
-answer out and no other call settles it. The call moves the time on by asking again. When it gives up,
+``Draft.wait_ms``, up to :data:`~hubbub.model_pending.WAIT_LEASE_MAX_MS`, keeps the first answer that goes
+to the asker for the call that sent it: until then no receive hands that answer out and no other call
+settles it, not even an answer to it. The call moves the time on by asking again. When it gives up,
 or is not heard of for that time, or its session ends, the answer is in the inbox like any other mail.
 """
 
