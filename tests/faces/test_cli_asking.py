@@ -270,7 +270,7 @@ def test_who_and_status_tell_of_what_stands_by_and_of_wakes(cli: Cli) -> None:
         (listed,) = cli.run("who", "--online", "--json").json["agents"]
         assert (listed["name"], listed["online"], listed["standing"][0]["how"]) == ("bob", True, "types")
         shown = cli.run("status", id_).out
-        assert "Answer of bob: open; task" in shown
+        assert "bob owes the answer: task" in shown
         assert "could not be woken" in shown
         assert "a dialog is open" in shown
         agent = cli.run("status", "bob").out

@@ -271,7 +271,7 @@ def complete(cli: Cli, line: str) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("hubbub re", {"receive", "reply", "register", "reserve"}),
+        ("hubbub re", {"receive", "reply", "request", "register", "reserve"}),
         ("hubbub --as al", {"alice"}),
         ("hubbub send ", {"alice", "bob"}),
         ("hubbub --as alice send b", {"bob"}),

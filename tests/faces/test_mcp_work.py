@@ -450,5 +450,5 @@ def test_no_tool_lists_an_object_without_fields_where_fields_are_meant(tmp_path:
 def test_all_tools_together_stay_within_their_budget(era: str, tmp_path: Path) -> None:
     with RawServer(bus_at(tmp_path), "alice", hello=era == "legacy") as alice:
         listed = alice.ask("tools/list", {} if era == "legacy" else {"_meta": ENVELOPE})
-        assert len(listed["result"]["tools"]) == 34
+        assert len(listed["result"]["tools"]) == 37
         assert len(json.dumps(listed, separators=(",", ":"), ensure_ascii=False)) / 4 < 4000

@@ -69,12 +69,12 @@ REGISTER = Tool(
         "name": {"type": "string", "description": "a-z 0-9 - _"},
         "description": {"type": "string", "description": "what you do, for the others"},
         "role": {"type": "string", "enum": list(ROLES)},
-        "inbox_limit": {"type": "integer"},
         "take_over": {"type": "boolean", "description": "fence out a live session of that name"},
     },
     ("name",),
     RETRIABLE,
     register_agent,
+    unlisted=(("inbox_limit", {"type": "integer"}),),
 )
 UNREGISTER = Tool(
     "unregister_agent",

@@ -202,23 +202,26 @@ def _waive(caller: Caller, given: dict[str, Any], data: dict[str, Any]) -> list[
 ASKING_TOOLS = (
     Tool(
         "request",
-        "Ask one agent and wait for its answer, when you need it to go on. If it takes longer, the answer "
-        "comes to your inbox.",
+        "Ask one agent (kind: question) and wait up to 45 s for the answer; a later one comes to your inbox.",
         {
             "to": TEXT,
             "body": TEXT,
             "wait_seconds": {"type": "number", "maximum": WAIT_MAX},
-            "kind": {"type": "string", "description": "default question"},
-            "subject": TEXT,
+            "kind": TEXT,
             "reply_within_seconds": NUMBER,
-            "idempotency_key": TEXT,
             "as_agent": TEXT,
         },
         ("to", "body"),
         ADDS,
         request,
         aliases=(("message", "body"), ("timeout_s", "wait_seconds"), ("timeout_seconds", "wait_seconds")),
-        unlisted=(("thread", TEXT), ("priority", TEXT), ("metadata", {"type": "object"})),
+        unlisted=(
+            ("subject", TEXT),
+            ("thread", TEXT),
+            ("priority", TEXT),
+            ("metadata", {"type": "object"}),
+            ("idempotency_key", TEXT),
+        ),
     ),
     Tool(
         "ping_agent",
@@ -233,10 +236,14 @@ ASKING_TOOLS = (
     Tool(
         "list_pending",
         "Answers you owe others and others owe you, with due times. waive: want these no longer.",
-        {"waive": IDS, "reason": TEXT, "as_agent": TEXT},
+        {"waive": IDS, "as_agent": TEXT},
         (),
         ADDS,
         list_pending,
-        unlisted=(("agent", TEXT), ("after", {"type": "integer"})),
+        unlisted=(
+            ("agent", {"type": "string", "description": "with waive: only the answer of this agent"}),
+            ("reason", {"type": "string", "description": "with waive: why"}),
+            ("after", {"type": "integer", "description": "next_after of the page before"}),
+        ),
     ),
 )

@@ -200,7 +200,10 @@ def _receipt(caller: Caller, receipt: Receipt, now: int) -> Answer:
     debts = bus.pending.of_message(message.id)
     if debts:
         data["answers"] = [debt_dict(debt) for debt in debts]
-        lines += [f"- answer of {debt.debtor}: {debt.state} ({debt_words(debt, now)})" for debt in debts]
+        for debt in debts:
+            if debt.state != "answered":  # which was said above
+                what = "owes the answer" if debt.state == "open" else "need not answer"
+                lines.append(f"- {debt.debtor} {what} ({debt_words(debt, now)})")
     failed = []
     for place in receipt.recipients:
         if place.state == "queued":

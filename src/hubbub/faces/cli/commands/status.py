@@ -92,7 +92,9 @@ def _of_message(context: Context, id_: str) -> int:
         return 0
     render.receipt(receipt, now, output)
     for debt in debts:
-        output.line(f"  Answer of {debt.debtor}: {debt.state}; {render_pending.debt(debt, now)}")
+        if debt.state != "answered":  # which was said above
+            what = "owes the answer" if debt.state == "open" else "need not answer"
+            output.line(f"  {debt.debtor} {what}: {render_pending.debt(debt, now)}")
     for wake in failed:
         output.line(f"  {wake.agent} {render_pending.wake(wake, now)}")
     return 0
