@@ -66,6 +66,8 @@ class World:
         self.ringer = Ringer(self.profile, self.keys)
         self.backlog = Backlog((ROWS, COLUMNS))
         self.pastes = self.chance.random() < 0.7
+        self.covers = self.chance.random() < 0.5
+        """A dialog hides the prompt; else the prompt stays, and keys go to the dialog all the same."""
         self.text, self.dialog, self.busy_until = "", False, 0.0
         self.output_at = self.typed_at = float("-inf")
         self.got: list[Got] = []
@@ -91,7 +93,7 @@ class World:
     def draw(self, *, more: str = "") -> None:
         """Draw the screen anew."""
         lines = [f"output {more}", "working on it" if self.busy else "", "Allow this? y/n" if self.dialog else ""]
-        prompt = f"\x1b[4;1H\x1b[J> {self.text}" if not self.dialog else "\x1b[4;1H\x1b[J"
+        prompt = f"\x1b[4;1H\x1b[J> {self.text}" if not (self.dialog and self.covers) else "\x1b[4;1H\x1b[J"
         data = "\x1b[?2004h" if self.pastes else ""
         data += "".join(f"\x1b[{row};1H{line}\x1b[K" for row, line in enumerate(lines, 1)) + prompt
         self.output_at = self.now
@@ -263,8 +265,12 @@ class World:
     # --- what a hubbub.wake.ring.Terminal is -----------------------------------------------------------
 
     def look(self, own: str) -> Look:
-        """What is known of the screen."""
-        return look(self.profile, self.backlog.screen().view(), own)
+        """What is known of the screen. A dialog may open in just this moment."""
+        seen = look(self.profile, self.backlog.screen().view(), own)
+        if self.now < END - 40 and not self.dialog and self.chance.random() < 0.1:
+            self.open_dialog()
+            self.later(self.chance.uniform(0.2, 4), lambda: self.press(b"y"))
+        return seen
 
     def still(self) -> bool:
         """Whether all is known."""
