@@ -43,7 +43,10 @@ class Config:
             InvalidConfig: one of them says what can't be understood.
         """
         self.in_env = {
-            key.name: from_text(key, text, key.env) for key in KEYS if (text := os.environ.get(key.env))
+            # What is wrong with the name of a bus or an agent is told by what needs it.
+            key.name: text if key.name in ("bus", "agent") else from_text(key, text, key.env)
+            for key in KEYS
+            if (text := os.environ.get(key.env))
         }
         self.file = find_file(folder)
         self.unused = ""

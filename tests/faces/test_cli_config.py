@@ -96,6 +96,26 @@ def test_what_is_said_in_vain_is_told(cli: Cli) -> None:
     assert "gate.colour, set on the bus, means nothing" in told.err
 
 
+def test_doctor_tells_of_it_too(cli: Cli) -> None:
+    checks = cli.run("doctor", "--json", env={"HUBBUB_GATE_LIMT": "3"}).json["checks"]
+    (found,) = [check for check in checks if check["check"] == "config"]
+    assert (found["level"], found["found"]) == (
+        "warning",
+        "HUBBUB_GATE_LIMT means nothing; did you mean HUBBUB_GATE_LIMIT?",
+    )
+    broken = cli.run("doctor", "--json", env={"HUBBUB_GATE_LIMIT": "x"})
+    assert broken.status == 6
+    last = broken.json["checks"][-1]
+    assert (last["check"], last["level"]) == ("config", "problem")
+    assert "HUBBUB_GATE_LIMIT" in last["found"]
+
+
+def test_a_name_that_can_be_none_is_told_by_what_needs_it(cli: Cli) -> None:
+    env = {"HUBBUB_AGENT": "Not A Name"}
+    assert cli.run("receive", env=env).code == "INVALID_NAME"
+    assert cli.run("config", env=env).status == 0
+
+
 def test_it_shows_what_there_is_without_a_bus(tmp_path: Path) -> None:
     cli = Cli(tmp_path)
     assert "gate.mode" in cli.run("config").out

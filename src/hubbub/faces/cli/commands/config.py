@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def show(context: Context) -> int:
     """Show every key, its value and where that comes from."""
-    config, on_bus = _read(context)
+    config, on_bus = read(context)
     found = [holding(key, config, on_bus) for key in KEYS]
-    wrong = _wrong(config, on_bus)
+    wrong = said_in_vain(config, on_bus)
     place = context.place
     if context.output.json:
         answer: dict[str, Any] = {
@@ -48,7 +48,7 @@ def get(context: Context) -> int:
     name: str = context.arguments.key
     one = name.removeprefix(f"{TABLE}.") if name.startswith(f"{TABLE}.") else ""
     key = find_key(TABLE if one else name)
-    config, on_bus = _read(context)
+    config, on_bus = read(context)
     found = holding(key, config, on_bus)
     if one:
         limits = dict(part.split("=") for part in found.value.split(",") if part)
@@ -76,7 +76,7 @@ def unset(context: Context) -> int:
     return 0
 
 
-def _read(context: Context) -> tuple[Config, dict[str, str]]:
+def read(context: Context) -> tuple[Config, dict[str, str]]:
     """What the surroundings say, and what is set on the bus, if there is one."""
     config = Config(bus_named=context.place.source in ("--bus", "HUBBUB_BUS"))
     try:
@@ -106,8 +106,8 @@ def _as_dict(found: Holding) -> dict[str, Any]:
     return value
 
 
-def _wrong(config: Config, on_bus: dict[str, str]) -> list[str]:
-    """What is said in vain: a variable that nothing reads, a file of another user, what the bus has set."""
+def said_in_vain(config: Config, on_bus: dict[str, str]) -> list[str]:
+    """What means nothing: a variable that nothing reads, a file of another user, what the bus has set."""
     known = {key.env for key in KEYS} | set(OTHER_VARIABLES)
     found = []
     for name in sorted(os.environ):

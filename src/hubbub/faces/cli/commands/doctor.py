@@ -66,6 +66,7 @@ def _findings(context: Context) -> Iterator[Finding]:
         yield outside
         return
     checks: list[Callable[[Context], Iterator[Finding]]] = [
+        _config,
         _engine,
         _rights,  # only here: what did not open as a bus is none of ours
         _writers,
@@ -133,6 +134,14 @@ def _space(path: str) -> Iterator[Finding]:
     level = OK if free >= SPACE_LOW else WARNING if free >= SPACE_OUT else PROBLEM
     fix = "" if level == OK else "Free some space: a send is refused when the disk is full."
     yield Finding("disk", level, f"{render.size(free)} free", fix)
+
+
+def _config(context: Context) -> Iterator[Finding]:
+    """What is configured in vain; where all of it means something, nothing is said."""
+    from hubbub.faces.cli.commands.config import read, said_in_vain
+
+    for text in said_in_vain(*read(context)):
+        yield Finding("config", WARNING, text, "See: hubbub config")
 
 
 def _engine(context: Context) -> Iterator[Finding]:
