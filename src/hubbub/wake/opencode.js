@@ -107,7 +107,8 @@ export const Hubbub = async ({ client, directory }) => {
       const said = output.parts.map((part) => part.text || "").join("\n")
       const { context } = await ask(first ? "session-start" : "prompt", about(session, { prompt: said }))
       const like = output.parts.find((part) => part.type === "text")
-      if (context && like) like.text = `${like.text}\n\n${context}`
+      // A part of its own that the person does not see as words of theirs.
+      if (context && like) output.parts.push({ ...like, id: `${like.id}h`, text: context, synthetic: true })
     },
     "tool.execute.before": async (input, output) => {
       if (!WRITERS.includes(input.tool)) return
