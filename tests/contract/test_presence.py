@@ -73,8 +73,10 @@ def test_it_lasts_as_long_as_it_is_kept(world: World) -> None:
 
 def test_housekeeping_ends_what_was_not_heard_of(world: World) -> None:
     world.agent("ada")
-    seen = world.store.now()
     world.store.presence.stand_by("ada", standing("w-1"))
+    world.clock.advance(10_000)
+    seen = world.store.now()
+    world.store.presence.keep("w-1")
     world.clock.advance(SESSION_TTL_MS)
     with world.store.bell("agents") as bell:
         world.store.sweep("h")

@@ -156,6 +156,17 @@ class Model:
         wait = self.waits.setdefault(question, Wait(asker, session, 0))
         wait.session, wait.until = session, self.now + WAIT_LEASE_MS
 
+    def session_ends(self, agent: str, session: str) -> None:
+        """What it had in hand goes back, and it waits for no answer any more."""
+        for one in self.mail.values():
+            if one.to == agent and one.session == session and one.state == "leased":
+                one.state, one.session = "queued", None
+        for question, wait in list(self.waits.items()):
+            if wait.session == session:
+                if wait.answer is not None:
+                    self.mail[wait.asker, wait.answer].kept_until = 0
+                del self.waits[question]
+
     def forget_waits(self) -> None:
         """Calls that were not heard of."""
         for question, wait in list(self.waits.items()):

@@ -207,16 +207,14 @@ class PendingMachine(RuleBasedStateMachine):
     def session(self, agent: str, kill: bool) -> None:
         """A session begins, by force if need be, or ends: what it had in hand goes back."""
         old = self.sessions.pop(agent, None)
-        if old is not None:
-            if kill:
-                self.store.agents.end_session(old, "killed")
-            for one in self.model.mail.values():
-                if one.to == agent and one.session == old and one.state == "leased":
-                    one.state, one.session = "queued", None
+        if old is not None and kill:
+            self.store.agents.end_session(old, "killed")
         if not kill:
             id_ = f"s{next(self.numbers)}"
             self.store.agents.register(Profile(agent), NewSession(id_), take_over=True)
             self.sessions[agent] = id_
+        if old is not None:
+            self.model.session_ends(agent, old)
 
     @rule(milliseconds=st.sampled_from(JUMPS))
     def time_passes(self, milliseconds: int) -> None:

@@ -10,7 +10,6 @@ from hubbub.policy import Policy, Schedule
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import add_event, dump, one
 from hubbub.stores.sqlite.debts import schedule_of, steps, withdraw
-from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.statements import statements
 from hubbub.text import safe_line
 
@@ -96,9 +95,6 @@ def _send(
 ) -> tuple[int | None, str]:
     """The bus's own mail; its ``seq``, or why it could not be had."""
     row = one(tx.db, _MAIL["recipient_row"], {"name": name})
-    if row is not None and row[0] is None and row[2] >= row[3]:
-        do_due_of(tx, name, now)
-        row = one(tx.db, _MAIL["recipient_row"], {"name": name})
     if row is None or row[0] is not None:
         return None, "not registered"
     if row[1] == "publisher":
