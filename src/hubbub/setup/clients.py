@@ -17,6 +17,9 @@ from hubbub.setup.places import PROJECT, USER, Plan, Setting, Target
 HOOK_SECONDS = 10
 """After this a client goes on without the hook's answer; a hook takes well under a tenth of a second."""
 
+CODEX_END_SECONDS = 3
+"""The most that Codex gives a hook at the end of a session; it warns of more."""
+
 WAITER_SECONDS = 86_400
 """How long the waiter that wakes an idle session may live."""
 
@@ -71,8 +74,9 @@ def codex(setting: Setting) -> Plan:
     }
     edits: list[Edit] = [Table(("mcp_servers", "hubbub"), values)]
     hook = {"type": "command", "command": setting.hook("codex"), "timeout": HOOK_SECONDS}
-    events = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd")
+    events = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop")
     hooks = [Hook("PreToolUse", WRITES_CODEX, hook), *(Hook(event, None, hook) for event in events)]
+    hooks.append(Hook("SessionEnd", None, {**hook, "timeout": CODEX_END_SECONDS}))
     folders: tuple[str, ...] = ()
     if setting.scope == USER:
         folder = setting.user_folder("CODEX_HOME", ".codex")
