@@ -13,10 +13,12 @@ import pytest
 
 import hubbub
 from hubbub.bus import Bus
+from hubbub.clock import ManualClock
+from hubbub.faces.mcp import calls
+from hubbub.faces.mcp.calls import Call
+from hubbub.stores import open_store
 from mcp import Client
 from tests.faces.mcp_support import DEADLINE, ERAS, RawServer, bus_at, over_client, refused, text_of, use
-
-WANTED = ("task", "question")
 
 
 def asked_of(bus: Bus, agent: str, count: int) -> list[str]:
@@ -333,3 +335,35 @@ def test_many_debts_come_in_pages_without_a_gap(place: str) -> None:
                 break
             after = {"after": page["next_after"]}
         assert seen == {"you_owe": owed, "owed_to_you": mine}
+
+
+def test_a_reminder_is_received_and_its_answer_answers_the_question(place: str) -> None:
+    with RawServer(place, "alice") as alice, RawServer(place, "bob") as bob, hubbub.connect(place) as bus:
+        asked = alice.use("send_message", to="bob", body="x", kind="task", reply_within_seconds=60)
+        bob.use("receive_messages")
+        bob.use("list_agents")  # which settles the task, and answers nothing
+        clock = ManualClock(bus.store.now() + 91_000)
+        with Bus(open_store(place, clock=clock)) as later:
+            assert later.store.sweep("test").reminders == 1
+        (reminder,) = bob.use("receive_messages")["messages"]
+        assert (reminder["from"], reminder["kind"]) == ("hubbub", "reminder")
+        assert asked["id"] in reminder["body"]
+        (owed,) = bob.use("list_pending")["you_owe"]
+        assert owed["reminders"] == 1
+        said = bob.use("send_message", in_reply_to=reminder["id"], body="done")
+        assert (said["to"], said["debt"]) == (["alice"], "answered")
+        (answer,) = alice.use("receive_messages")["messages"]
+        assert (answer["body"], answer["in_reply_to"]) == ("done", asked["id"])
+        assert bob.use("list_pending")["you_owe"] == []
+
+
+def test_a_request_reports_progress_to_who_asked_for_it(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first report comes after 15 s: here the wait is driven with a shorter one."""
+    monkeypatch.setattr(calls, "PROGRESS_SECONDS", 0.05)
+    told: list[float] = []
+    with hubbub.connect(place) as bus:
+        bus.agents.register("alice")
+        alice = bus.agents.attach("alice")
+        steps = bus.pending.requesting(alice, bus.mail.draft("bob", "x"), wait=0.5)
+        assert Call(told.append).drive(steps).state == "late"
+    assert len(told) > 2

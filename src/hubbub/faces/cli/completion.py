@@ -9,10 +9,10 @@ from hubbub.text import safe_line
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
 
-NAMES_AFTER = "--as --agent --from"
+NAMES_AFTER = "--as --agent --from --of"
 """Options whose value is an agent's name."""
 
-NAME_COMMANDS = "send|status|unregister|register|monitor"
+NAME_COMMANDS = "request|ping|pending|send|status|unregister|register|monitor"
 """Commands whose first argument may be an agent's name."""
 
 TOPICS_AFTER = "--topic"

@@ -12,7 +12,8 @@ def instructions(name: str | None, tools: frozenset[str]) -> str:
             "Mail from others waits in your inbox: call receive_messages before you start, between "
             "steps and before you stop; with wait_seconds (up to 45) it waits for mail. When a message asks "
             "for something (task, question, review_request) answer it with send_message(in_reply_to=ID). "
-            "list_agents shows whom you can write to."
+            "list_agents shows whom you can write to. request asks one agent and waits for the answer; "
+            "list_pending shows what you owe."
         )
     if "sync" in tools:
         parts.append(
