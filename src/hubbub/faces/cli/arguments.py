@@ -83,6 +83,10 @@ def build_parser(command: str, write: Callable[[str], None] = lambda _: None) ->
     return parser
 
 
+CARE = ("dead", "register", "unregister", "backup", "doctor", "demo", "completion")
+"""Commands for the care of a bus, and those that are run once."""
+
+
 def _seldom(command: str) -> Callable[[Parser], None]:
     """What adds the options of a command of a family, or of another that is not used all the time."""
     word = command.partition(" ")[0]
@@ -92,6 +96,8 @@ def _seldom(command: str) -> Callable[[Parser], None]:
         from hubbub.faces.cli.asking_arguments import BUILDERS
     elif word in ("step", "reserve"):
         from hubbub.faces.cli.step_arguments import BUILDERS
+    elif word in CARE:
+        from hubbub.faces.cli.care_arguments import BUILDERS
     elif word in ("config", "monitor"):
         from hubbub.faces.cli.bus_arguments import BUILDERS
     elif word in RUNS_PROGRAMS:
@@ -367,50 +373,9 @@ def _status(parser: Parser) -> None:
     parser.add_argument("what", metavar="NAME_OR_ID", nargs="?", help="an agent, or a message; else the bus")
 
 
-def _dead(parser: Parser) -> None:
-    add = parser.add_argument
-    add(
-        "action",
-        nargs="?",
-        default="list",
-        metavar="ACTION",
-        help="list (unless given), show, retry or purge",
-    )
-    add("ids", metavar="ID", nargs="*", help="messages")
-    add("--agent", metavar="NAME", help="only dead letters of this agent")
-    add("--all", action="store_true", help="with retry or purge: every dead letter")
-    add("--limit", type=count, default=50, metavar="N", help="with list: at most this many (50)")
-    yes_option(parser)
-
-
 def yes_option(parser: Parser) -> None:
     """The option of commands that ask a person."""
     parser.add_argument("--yes", action="store_true", help="do not ask before what can't be undone")
-
-
-def _register(parser: Parser) -> None:
-    add = parser.add_argument
-    add("name", metavar="NAME", help="a-z, 0-9, - and _, up to 64")
-    add("--role", metavar="WORD", help="both, publisher (only sends) or consumer (receives and answers)")
-    add("--description", metavar="TEXT", help="what it does, for other agents")
-    add("--inbox-limit", type=count, metavar="N", help="how many unsettled messages its inbox takes")
-    add("--max-message-bytes", type=count, metavar="N", help="the largest message it takes")
-
-
-def _unregister(parser: Parser) -> None:
-    add = parser.add_argument
-    add("name", metavar="NAME", help="the agent")
-    add("--delete-mail", action="store_true", help="delete its mail, too; else it is kept")
-    add("--release-name", action="store_true", help="only end the session that holds the name")
-    yes_option(parser)
-
-
-def _backup(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a new file (hubbub-DATE-TIME.db)")
-
-
-def _doctor(parser: Parser) -> None:
-    parser.add_argument("--fix", action="store_true", help="correct the rights of files and folders")
 
 
 def _mcp(parser: Parser) -> None:
@@ -431,14 +396,6 @@ def _hook(parser: Parser) -> None:
     add("event", metavar="EVENT", nargs="?", help="the event; else the JSON on standard input names it")
 
 
-def _demo(parser: Parser) -> None:
-    parser.add_argument("--keep", action="store_true", help="keep the bus, to look at it afterwards")
-
-
-def _completion(parser: Parser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="whose script to print")
-
-
 def _nothing(parser: Parser) -> None:
     return
 
@@ -453,15 +410,8 @@ _BUILDERS: dict[str, Callable[[Parser], None]] = {
     "log": _log,
     "who": _who,
     "status": _status,
-    "dead": _dead,
-    "register": _register,
-    "unregister": _unregister,
-    "backup": _backup,
-    "doctor": _doctor,
     "mcp": _mcp,
-    "demo": _demo,
     "hook": _hook,
-    "completion": _completion,
     "complete-names": _nothing,
     "complete-topics": _nothing,
     "complete-projects": _nothing,
