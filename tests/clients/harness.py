@@ -14,6 +14,7 @@ from typing import Self
 
 from hubbub.stores import open_store
 from tests.clients.model_server import ModelServer
+from tests.clients.terminal import Terminal
 from tests.faces.mcp_support import bus_at
 from tests.needs import client, client_path
 
@@ -86,6 +87,9 @@ class Home:
         """The command that starts it on a terminal."""
         return [self.command]
 
+    def answer_dialogs(self, terminal: Terminal, seconds: float) -> None:
+        """Do what a person is asked to do before the first prompt."""
+
     def hubbub(self, *words: str) -> str:
         """Run a ``hubbub`` command as this person; what it printed."""
         done = subprocess.run(
@@ -147,6 +151,10 @@ class Claude(Home):
         """Print mode."""
         return [self.command, "-p", prompt, "--allowedTools", "mcp__hubbub", "Write", "Edit", "Bash"]
 
+    def interactive(self) -> list[str]:
+        """Its automatic mode asks a server of its maker about every call; this one asks nobody."""
+        return [self.command, "--permission-mode", "default", "--allowedTools", "mcp__hubbub"]
+
 
 class Codex(Home):
     """Codex."""
@@ -164,6 +172,12 @@ class Codex(Home):
             f'[projects."{self.project}"]\ntrust_level = "trusted"\n',
             encoding="utf-8",
         )
+
+    def answer_dialogs(self, terminal: Terminal, seconds: float) -> None:
+        """Trust the hooks, once."""
+        terminal.wait_until(lambda screen: "Hooks need review" in screen, seconds, "question about hooks")
+        terminal.press("2", "Enter")
+        terminal.wait_until(lambda screen: "Hooks need review" not in screen, seconds, "end of the question")
 
     def close(self) -> None:
         """Its terminal starts a server that stays, and one that updates it."""

@@ -88,6 +88,18 @@ class Terminal:
             assert time.monotonic() < deadline, f"No {what} within {seconds} s:\n{screen}"
             time.sleep(LOOK_SECONDS)
 
+    def wait_quiet(self, seconds: float, within: float) -> str:
+        """The screen once nothing on it has changed for ``seconds``: what runs there is idle."""
+        deadline = time.monotonic() + within
+        seen, since = self.screen(), time.monotonic()
+        while time.monotonic() - since < seconds:
+            assert time.monotonic() < deadline, f"Not quiet within {within} s:\n{seen}"
+            time.sleep(LOOK_SECONDS)
+            screen = self.screen()
+            if screen != seen:
+                seen, since = screen, time.monotonic()
+        return seen
+
     def __enter__(self) -> Self:
         return self
 
