@@ -16,7 +16,7 @@ class StepNotFound(NotFound):
     """No step has this id or number."""
 
     code = "STEP_NOT_FOUND"
-    default_hint = "Name a step by its id, or as PROJECT/NUMBER; get_project lists them."
+    default_hint = "Name a step by its id, or as PROJECT/NUMBER. List them: get_project, or hubbub step list"
 
 
 class ReservationNotFound(NotFound):
@@ -131,7 +131,7 @@ class ClaimChanged(HubbubError):
     """The claim is not what was seen: it was renewed, ended or taken meanwhile; nothing was changed."""
 
     code = "CLAIM_CHANGED"
-    default_hint = "Look again: detect_stale_work"
+    default_hint = "Look again: detect_stale_work, or hubbub step stale"
 
 
 class PathHeld(HubbubError):
