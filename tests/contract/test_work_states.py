@@ -80,7 +80,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "edit": ("not_started", "claimed", "in_progress", *["STEP_OVER"] * 5),
     "set needs": ("not_started", "STEP_BEGUN", "STEP_BEGUN", *["STEP_OVER"] * 5),
     "split": ("cancelled", "STEP_BEGUN", "STEP_BEGUN", *["STEP_OVER"] * 5),
-    "abort the project": (*["cancelled"] * 3, "completed", "merged", *["cancelled"] * 3),
+    "abort the project": (*["cancelled"] * 3, *STATUSES[3:]),
 }
 ROWS = [(status, event, TABLE[event][column]) for event in EVENTS for column, status in enumerate(STATUSES)]
 

@@ -65,7 +65,7 @@ class SqliteWork:
         if row is not None and row[0]:
             # A look needs no turn: where nothing can be written, it shows what is written.
             with suppress(BusBusy, BusFull, BusReadOnly), self._core.write() as tx:
-                ends.expire(tx, self._core.clock.now())
+                work_telling.expire(tx, self._core.clock.now())
 
     # --- plans -------------------------------------------------------------------------------
 

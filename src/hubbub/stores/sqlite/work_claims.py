@@ -7,12 +7,13 @@ from typing import Any
 import apsw
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ClaimLost
+from hubbub.errors_work import ClaimLost, StepCompletedOtherwise
 from hubbub.model import Actor
 from hubbub.model_work import (
     AGEING_MS,
     BACKOFF_MAX_MS,
     BACKOFF_MS,
+    LEASE_MIN_MS,
     LOST_SHOWN_MS,
     Claim,
     Lost,
@@ -43,9 +44,6 @@ from hubbub.stores.sqlite.work_rows import (
 
 _AGENTS = statements("agents.sql")
 
-TOLD_WITH = 20
-"""How many news one completion or failure posts in its own stroke: its own, and few that were left."""
-
 
 def claim(
     core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
@@ -61,7 +59,7 @@ def claim(
         # Waiting for the turn takes time: what ran out meanwhile is over, and a new lease begins now.
         now = core.clock.now()
         state = admit(tx, actor, now)
-        ends.expire(tx, now)
+        work_telling.expire(tx, now)
         asked = resolve(tx.db, wanted)
         if isinstance(asked, Nothing):
             return asked
@@ -136,6 +134,9 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
     step, number, time_limit = rows[0]
     row = step_row(tx.db, step)
     token, limit = "c" + new_token(16), now + time_limit
+    session = actor.session or _serving(tx, actor.agent, now)
+    if session is not None:
+        lease_ms = max(lease_ms, LEASE_MIN_MS)  # its beats must be in time
     tx.db.execute(
         SQL["add_attempt"],
         {
@@ -143,7 +144,7 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
             "step": step,
             "number": number,
             "agent": actor.agent,
-            "session": actor.session or _serving(tx, actor.agent, now),
+            "session": session,
             "now": now,
             "started_at": now if start else None,
             "lease_ms": lease_ms,
@@ -191,7 +192,7 @@ def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
     with core.write() as tx:
         now = core.clock.now()
         admit(tx, actor, now)
-        ends.expire(tx, now)
+        work_telling.expire(tx, now)
         found = list(tx.db.execute(SQL["live_of_agent"], {"agent": actor.agent, "now": now}))
         for _, attempt, step, number, session in found:
             if actor.session is not None and session != actor.session:
@@ -291,6 +292,7 @@ def complete(
         def act() -> dict[str, int]:
             done = one(tx.db, SQL["attempt_of_token"], {"token": token})
             if done is not None and done[3] == actor.agent and done[5] == "completed":
+                _refuse_otherwise(tx, done, left)
                 return {"step": done[1]}
             row = hold(tx, actor, token, now)
             ends.end_attempt(tx, row[0], now, "completed", started=True, **left)
@@ -304,8 +306,32 @@ def complete(
 
         answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
         if tell:
-            work_telling.tell_within(tx, now, TOLD_WITH)
+            work_telling.tell_within(tx, now, work_telling.TOLD_WITH)
         return step_of(tx.db, step_row(tx.db, answer["step"]))
+
+
+def _refuse_otherwise(tx: Write, done: Row, left: dict[str, Any]) -> None:
+    """Raise when a step that is completed is to be completed with something else. What is not given is as it
+    was: an answer that was lost may be asked for with the token alone."""
+    attempt = one(tx.db, SQL["attempt_numbered"], {"step": done[1], "number": done[2]})
+    assert attempt is not None  # its row was just found
+    was = attempt_of(attempt)
+    completed = one(tx.db, SQL["completed_as"], {"step": done[1]})
+    commit = was.commit if completed is None else completed[0]
+    recorded = {"commit_id": commit, "files": was.files, "notes": was.notes, "result": was.result}
+    other = [name for name, value in left.items() if value and value != recorded[name]]
+    if not other:
+        return
+    step = step_row(tx.db, done[1])
+    named = " and ".join(name.removesuffix("_id") for name in other)
+    shown = f" (commit {commit})" if commit else ""
+    raise StepCompletedOtherwise(
+        f"Step {step[4]} of {step[27]} is completed already{shown}, with another {named}; nothing was changed.",
+        commit=commit,
+        files=list(was.files),
+        notes=was.notes,
+        result=was.result,
+    )
 
 
 def fail(
@@ -328,7 +354,7 @@ def fail(
 
         answer, _ = once(tx, actor.agent, key, "fail", lambda: [token, told], now, act)
         if tell:
-            work_telling.tell_within(tx, now, TOLD_WITH)
+            work_telling.tell_within(tx, now, work_telling.TOLD_WITH)
         return step_of(tx.db, step_row(tx.db, answer["step"]))
 
 
@@ -372,7 +398,7 @@ def _release(
     attempt, step, number = claim
     ends.end_attempt(tx, attempt, now, "released", notes=notes)
     tx.db.execute(SQL["charge"], {"step": step, "charged": 0, "lost": 0, "forgiven": 1})
-    tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+    ends.give_back(tx, step, now, not_before)
     ends.note(tx, now, "step_released", actor, step_row(tx.db, step), attempt=number)
 
 

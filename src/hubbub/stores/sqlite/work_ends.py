@@ -12,7 +12,10 @@ from hubbub.names import project_id
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, one
 from hubbub.stores.sqlite.due import expire_sessions
+from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.work_rows import SQL, project_row, step_row
+
+PLANS = statements("plans.sql")
 
 
 def note(
@@ -115,12 +118,21 @@ def rest_or_park(
     row = step_row(tx.db, step)
     charged, lost, tries = row[23], row[24], row[15] - row[25]
     if charged < row[16] and lost < LOST_MAX and tries < TRIES_MAX:
-        tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+        give_back(tx, step, now, not_before)
         return "not_started"
     detail = {"failed": charged, "lost": lost, "attempts": tries}
     note(tx, now, "step_parked", actor, row, attempt=attempt, detail=detail)
     finish(tx, actor, step, now, "parked")
     return "parked"
+
+
+def give_back(tx: Write, step: int, now: int, not_before: int | None) -> None:
+    """claimed or in_progress -> not_started. It went on without what is to be done again by now: it waits for
+    that after all."""
+    tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+    tx.db.execute(SQL["rate_needs"], {"step": step})
+    if step_row(tx.db, step)[14]:
+        tx.db.execute(PLANS["rate_ready"], {"step": step, "now": now, "ageing": AGEING_MS})
 
 
 def end_dead_sessions(core: Core) -> bool:

@@ -111,7 +111,8 @@ def _reopen(tx: Write, actor: Actor, project: int, now: int) -> None:
     row = project_row(tx.db, project)
     if row[3] == "completed" and row[12]:
         tx.db.execute(SQL["set_state"], {"project": project, "state": "active"})
-        add_event(tx.db, now, "project_changed", actor, project=project, detail={"state": "active"})
+        detail = {"state": "active", "was": "completed"}
+        add_event(tx.db, now, "project_changed", actor, project=project, detail=detail)
 
 
 def add_all(
@@ -219,7 +220,9 @@ def rate(tx: Write, step: int, now: int) -> None:
     tx.db.execute(PLANS["rate_ready"], {"step": step, "now": now, "ageing": AGEING_MS})
 
 
-def set_needs(tx: Write, row: Row, add: tuple[Need, ...], remove: tuple[int, ...], now: int) -> None:
+def set_needs(
+    tx: Write, actor: Actor, row: Row, add: tuple[Need, ...], remove: tuple[int, ...], now: int
+) -> None:
     """Change what a step needs."""
     for num in remove:
         needed = one(tx.db, SQL["step_numbered"], {"project": row[2], "num": num})
@@ -229,6 +232,17 @@ def set_needs(tx: Write, row: Row, add: tuple[Need, ...], remove: tuple[int, ...
         _add_need(tx, row[2], row[0], row[4], need, {})
     refuse_cycles(tx.db, [row[0]])
     rate(tx, row[0], now)
+    if any(need.on_failure == "cancel" for need in add):
+        _cancel_late(tx, actor, row[0], now)
+
+
+def _cancel_late(tx: Write, actor: Actor, step: int, now: int) -> None:
+    """A step that is not to be done without another one, and that one was given up before: so is this."""
+    found = one(tx.db, PLANS["given_up_need"], {"step": step})
+    if found is not None:
+        needed, cancelled_for = found
+        ends.cancel_with(tx, actor, needed, now, needed if cancelled_for is None else cancelled_for)
+        ends.complete_project(tx, actor, step_row(tx.db, step)[2], now)
 
 
 def refuse_cycles(db: apsw.Connection, starts: list[int]) -> None:

@@ -60,6 +60,12 @@ DELETE FROM needs WHERE step = :step AND needed = :needed;
 -- What one step needs, as numbers of rows.
 SELECT e.needed, n.num FROM needs e JOIN steps n ON n.step = e.needed WHERE e.step = :step;
 
+-- name: given_up_need
+-- What a step that is not to be done without it needs, and that will not be done.
+SELECT e.needed, n.cancelled_for FROM needs e JOIN steps n ON n.step = e.needed
+WHERE e.step = :step AND e.met = 0 AND e.on_failure = 'cancel' AND n.status IN ('failed', 'parked', 'cancelled')
+LIMIT 1;
+
 -- name: dependents_of
 -- What needs one step.
 SELECT e.step, s.num, e.until, e.on_failure, s.status FROM needs e JOIN steps s ON s.step = e.step
@@ -87,7 +93,7 @@ ORDER BY s.project, s.num LIMIT :limit;
 -- name: open_steps
 -- What an aborted project cancels.
 SELECT step, status FROM steps
-WHERE project = :project AND status IN ('not_started', 'claimed', 'in_progress', 'failed', 'parked');
+WHERE project = :project AND status IN ('not_started', 'claimed', 'in_progress');
 
 -- name: cancelled_by_abort
 -- What comes back when it is active again.
