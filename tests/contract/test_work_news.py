@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -287,7 +288,7 @@ def test_a_loss_is_told_by_whoever_finds_it(world: World, look: str) -> None:
     planned(world, ada, *("a" if look == "nothing" else "ab"))
     claimed(world, bob)
     world.clock.advance(CLAIM_MS)
-    {
+    looks: dict[str, Callable[[], object]] = {
         "claim": lambda: world.work.claim(ada),
         "nothing": lambda: world.work.claim(ada, Wanted(step="p/1", scope=None)),
         "mine": lambda: world.work.mine(ada),
@@ -295,7 +296,8 @@ def test_a_loss_is_told_by_whoever_finds_it(world: World, look: str) -> None:
         "steps": lambda: world.work.steps("p"),
         "explain": lambda: world.work.explain("p/1"),
         "project": lambda: world.work.project("p"),
-    }[look]()
+    }
+    looks[look]()
     assert _news(world) == ["Step 1 (a) was lost by its holder - its lease ran out."]
     assert world.work.tell() == 0
 

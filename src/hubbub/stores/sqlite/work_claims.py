@@ -49,10 +49,17 @@ def claim(
     core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
 ) -> Claim | Nothing:
     """See :meth:`hubbub.stores.contract_work.WorkStore.claim`."""
+    found = _claim(core, actor, wanted, lease_ms, start, key)
+    if isinstance(found, Nothing) and ends.end_dead_sessions(core):
+        found = _claim(core, actor, wanted, lease_ms, start, key)  # what they held is to be had sooner
+    return found
+
+
+def _claim(
+    core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
+) -> Claim | Nothing:
     # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
     nothing = _nothing_there(core, actor, wanted, key)
-    if nothing is not None and ends.end_dead_sessions(core):
-        nothing = _nothing_there(core, actor, wanted, key)
     if nothing is not None:
         return nothing
     with core.write() as tx:
@@ -326,7 +333,7 @@ def _refuse_otherwise(tx: Write, done: Row, left: dict[str, Any]) -> None:
     named = " and ".join(name.removesuffix("_id") for name in other)
     shown = f" (commit {commit})" if commit else ""
     raise StepCompletedOtherwise(
-        f"Step {step[4]} of {step[27]} is completed already{shown}, with another {named}; nothing was changed.",
+        f"Step {step[4]} of {step[27]} is done already{shown}, with another {named}; nothing was changed.",
         commit=commit,
         files=list(was.files),
         notes=was.notes,
