@@ -45,6 +45,9 @@ class Planning(WorkWorld):
                 task.edges[by_num[num].order] = edge = Edge(by_num[num], until, fails)
                 edge.rate()
             self.model.rate(task)
+        for task in added:
+            if task.status == "not_started":
+                self.model.cancel_late(task)
         for task, step in zip(added, made, strict=True):
             self.ids[task.order] = step.id
         self.model.reopen(plan)
@@ -69,6 +72,8 @@ class Planning(WorkWorld):
             task.edges[needed.order] = edge = Edge(needed, until, fails)
             edge.rate()
             self.model.rate(task)
+            if fails == "cancel":
+                self.model.cancel_late(task)
 
     def remove_need(self, index: int, other: int) -> None:
         """It needs one less."""
