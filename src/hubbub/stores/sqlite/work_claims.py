@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ClaimLost, StepCompletedOtherwise
+from hubbub.errors_work import ClaimLost, ClaimNotFound, StepCompletedOtherwise
 from hubbub.model import Actor
 from hubbub.model_work import (
     AGEING_MS,
@@ -87,7 +87,8 @@ def _claim(
             return why_nothing(tx.db, asked, actor.agent, now)
         if state.ephemeral:
             tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
-        return claim_of(tx.db, answer["token"])._replace(repeated=repeated)
+    with core.read() as db:  # what the claim shows needs no turn, and others wait for theirs
+        return claim_of(db, answer["token"])._replace(repeated=repeated)
 
 
 def _nothing_there(core: Core, actor: Actor, wanted: Wanted, key: str | None) -> Nothing | None:
@@ -231,8 +232,9 @@ def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
     """
     row = one(tx.db, SQL["attempt_of_token"], {"token": token})
     if row is None:
-        raise ClaimLost(
-            f"No claim has the token {ascii(token)[:40]}.", hint="Your own claims: claim_step(mine=true)"
+        raise ClaimNotFound(
+            f"No claim has the token {ascii(token)[:40]}.",
+            hint="Check it for typos. Your own claims: claim_step(mine=true), or hubbub step mine",
         )
     if row[3] != actor.agent:
         raise ClaimLost(f"This claim belongs to {row[3]}, not to {actor.agent}.", holder=row[3])
@@ -314,7 +316,8 @@ def complete(
         answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
         if tell:
             work_telling.tell_within(tx, now, work_telling.TOLD_WITH)
-        return step_of(tx.db, step_row(tx.db, answer["step"]))
+    with core.read() as db:
+        return step_of(db, step_row(db, answer["step"]))
 
 
 def _refuse_otherwise(tx: Write, done: Row, left: dict[str, Any]) -> None:
