@@ -143,7 +143,7 @@ class Claiming(WorkWorld):
         actor = self._actor(agent, seated)
         good = task is not None and task.live is not None and task.live.lease_until > self.model.now
         code = self._code(actor, lambda: act(actor, token))
-        assert code == ("" if good else "CLAIM_LOST")
+        assert code == ("" if good else "CLAIM_NOT_FOUND" if token == "nobodys" else "CLAIM_LOST")
         # What ran out meanwhile ends at the next look: after this.
         return task if good else None
 
