@@ -76,8 +76,8 @@ class StepCompletedOtherwise(HubbubError):
 
     code = "STEP_COMPLETED_OTHERWISE"
     default_hint = (
-        "The same request again has the same answer. What was recorded stays: say in the project's topic what "
-        "is right, or add a step that corrects it."
+        "The same request again has the same answer. What was recorded stays: say in the project's topic "
+        "what is right, or add a step that corrects it."
     )
 
 
@@ -92,7 +92,9 @@ class ProjectNotDone(HubbubError):
     """The project has steps that are neither done nor cancelled; nothing was changed."""
 
     code = "PROJECT_NOT_DONE"
-    default_hint = "It completes by itself with its last step. To stop before, abort it, or cancel what is left."
+    default_hint = (
+        "It completes by itself with its last step. To stop before, abort it, or cancel what is left."
+    )
 
 
 class StepNotParked(HubbubError):
