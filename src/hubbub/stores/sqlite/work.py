@@ -32,6 +32,7 @@ from hubbub.stores.sqlite import (
     work_explain,
     work_figures,
     work_files,
+    work_own,
     work_plans,
     work_telling,
 )
@@ -177,12 +178,12 @@ class SqliteWork:
 
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """What the agent holds."""
-        return work_claims.mine(self._core, actor)
+        return work_own.mine(self._core, actor)
 
     def lost(self, actor: Actor) -> tuple[Lost, ...]:
         """What it lost of late."""
         self._catch_up()
-        return work_claims.lost(self._core, actor)
+        return work_own.lost(self._core, actor)
 
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None

@@ -14,9 +14,7 @@ from hubbub.model_work import (
     BACKOFF_MAX_MS,
     BACKOFF_MS,
     LEASE_MIN_MS,
-    LOST_SHOWN_MS,
     Claim,
-    Lost,
     Nothing,
     Step,
     Wanted,
@@ -193,35 +191,6 @@ def claim_of(db: apsw.Connection, token: str) -> Claim:
     note = said[0] or "" if said is not None else ""
     project = project_of(project_row(db, step[2]))
     return Claim(token, project, step_of(db, step), own, needs, earlier, note=note)
-
-
-def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
-    """See :meth:`hubbub.stores.contract_work.WorkStore.mine`."""
-    with core.write() as tx:
-        now = core.clock.now()
-        admit(tx, actor, now)
-        work_telling.expire(tx, now)
-        found = list(tx.db.execute(SQL["live_of_agent"], {"agent": actor.agent, "now": now}))
-        for _, attempt, step, number, session in found:
-            if actor.session is not None and session != actor.session:
-                values = {"attempt": attempt, "session": actor.session, "now": now}
-                tx.db.execute(SQL["adopt"], values)
-                ends.note(tx, now, "claim_adopted", actor, step_row(tx.db, step), attempt=number)
-        return tuple(claim_of(tx.db, row[0]) for row in found)
-
-
-def lost(core: Core, actor: Actor) -> tuple[Lost, ...]:
-    """See :meth:`hubbub.stores.contract_work.WorkStore.lost`."""
-    now = core.clock.now()
-    found = []
-    with core.read() as db:
-        check_actor(db, actor, now)
-        values = {"agent": actor.agent, "since": now - LOST_SHOWN_MS}
-        for step, number in list(db.execute(SQL["lost_of_agent"], values)):
-            attempt = one(db, SQL["attempt_numbered"], {"step": step, "number": number})
-            assert attempt is not None  # it was just found
-            found.append(Lost(step_of(db, step_row(db, step)), attempt_of(attempt)))
-    return tuple(found)
 
 
 def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
