@@ -242,3 +242,17 @@ def test_who_gave_up_a_step_that_went_on_without_another_waits_for_that_after_al
     assert (step_of(world, 2).ready_at, ready(world)) == (None, [1])
     did(world, ada, "p/1")
     assert (step_of(world, 2).ready_at, ready(world)) == (world.store.now(), [2])
+
+
+def test_a_step_that_was_brought_back_without_what_it_needs_is_not_cancelled_by_other_changes(
+    world: World,
+) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", Need(1, on_failure="cancel")), "c")
+    world.work.cancel_step(ada, "p/1")
+    world.work.retry(ada, "p/2")
+    assert statuses(world) == ["cancelled", "not_started", "not_started"]
+    world.work.set_needs(ada, "p/2", add=(Need(3, on_failure="cancel"),))
+    assert step_of(world, 2).status == "not_started"
+    parts = world.work.split_step(ada, "p/2", (draft("part"), draft("other")))
+    assert [part.status for part in parts] == ["not_started"] * 2

@@ -435,13 +435,12 @@ class Model:
 
     # --- plans ---------------------------------------------------------------------------------
 
-    def cancel_late(self, task: Task) -> None:
-        """What it is not to be done without was given up before."""
-        for edge in sorted(task.edges.values(), key=lambda edge: edge.needed.order):
-            if not edge.met and edge.on_failure == "cancel" and edge.needed.status in GIVEN_UP:
-                root = edge.needed.cancelled_for
-                self.finish(task, "cancelled", edge.needed.order if root is None else root)
-                return
+    def cancel_late(self, task: Task, edge: Edge) -> None:
+        """What it comes to need and is not to be done without was given up before."""
+        follows = task.status == "not_started" and not edge.met and edge.on_failure == "cancel"
+        if follows and edge.needed.status in GIVEN_UP:
+            root = edge.needed.cancelled_for
+            self.finish(task, "cancelled", edge.needed.order if root is None else root)
 
     def circle(self, task: Task, needed: Task) -> bool:
         """Whether ``task`` needing ``needed`` would close a circle."""

@@ -198,7 +198,8 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
         )
         numbered = set(plans.numbers_of(tx, row[2], parts))
         whole = tuple(part._replace(needs=_with_whole(part, numbered, needs)) for part in parts)
-        added = plans.add_all(tx, actor, row[2], whole, now)
+        inherited = frozenset(need.num for need in needs)
+        added = plans.add_all(tx, actor, row[2], whole, now, inherited=inherited)
         nums = [step_row(tx.db, step)[4] for step in added]
         for dependent, _, until, fails, _ in list(tx.db.execute(PLANS["dependents_of"], {"step": row[0]})):
             tx.db.execute(PLANS["remove_need"], {"step": dependent, "needed": row[0]})

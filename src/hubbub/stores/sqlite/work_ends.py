@@ -56,7 +56,18 @@ def finish(
 
 def cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int) -> None:
     """Cancel what is not to be done without a step, and what is not to be done without that."""
-    left = [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})]
+    _cancel_all(
+        tx, actor, [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})], now, root
+    )
+
+
+def cancel_one_with(tx: Write, actor: Actor, step: int, without: int, now: int, root: int) -> None:
+    """The same for one of them alone."""
+    _cancel_all(tx, actor, [(step, without)], now, root)
+
+
+def _cancel_all(tx: Write, actor: Actor | None, left: list[tuple[int, int]], now: int, root: int) -> None:
+    """Cancel steps, each with what it can't be done without, and all that follows from that."""
     while left:
         each, without = left.pop()
         if step_row(tx.db, each)[13] == "cancelled":

@@ -130,12 +130,14 @@ def add_all(
     now: int,
     *,
     statuses: dict[int, str] | None = None,
+    inherited: frozenset[int] = frozenset(),
 ) -> list[int]:
     """Write new steps and what they need; their numbers of rows, in the order given. ``statuses`` are what
-    the ledger says of those that come with one."""
+    the ledger says of those that come with one; ``inherited`` the numbers that they need as another step did,
+    which is not cancelled for their sake."""
     numbers = numbers_of(tx, project, drafts)
     refuse_circles_among(numbers, drafts)
-    return write_all(tx, actor, project, numbers, drafts, now, statuses=statuses)
+    return write_all(tx, actor, project, numbers, drafts, now, statuses=statuses, inherited=inherited)
 
 
 def write_all(
@@ -147,6 +149,7 @@ def write_all(
     now: int,
     *,
     statuses: dict[int, str] | None = None,
+    inherited: frozenset[int] = frozenset(),
 ) -> list[int]:
     """The same for steps whose numbers are known to be free, and without circles."""
     last = one(tx.db, PLANS["last_step"], {})
@@ -166,8 +169,8 @@ def write_all(
         status = {"status": statuses[num]} if statuses and num in statuses else {}
         add_event(tx.db, now, "step_added", actor, project=project, step=step, detail={**detail, **status})
     for edge in edges:
-        if edge["on_failure"] == "cancel" and edge["given_up"]:
-            _cancel_late(tx, actor, edge["step"], now)
+        if edge["on_failure"] == "cancel" and edge["given_up"] and edge["num"] not in inherited:
+            _cancel_late(tx, actor, edge["step"], edge["needed"], now)
     ends.ring(tx, project, project_row(tx.db, project)[1])
     return [rows[num] for num in numbers]
 
@@ -250,6 +253,7 @@ def _edge(step: int, needed: int, status: str, need: Need) -> dict[str, Any]:
     return {
         "step": step,
         "needed": needed,
+        "num": need.num,
         "until": need.until,
         "on_failure": need.on_failure,
         "met": int(met or (need.on_failure == "continue" and given_up)),
@@ -292,16 +296,17 @@ def set_needs(
     edges = [_add_need(tx, row[2], row[0], row[4], need) for need in add]
     refuse_circle(tx.db, row[0], edges)
     rate(tx, row[0], now)
-    if any(need.on_failure == "cancel" for need in add):
-        _cancel_late(tx, actor, row[0], now)
+    for need, edge in zip(add, edges, strict=True):
+        if need.on_failure == "cancel":
+            _cancel_late(tx, actor, row[0], edge, now)
 
 
-def _cancel_late(tx: Write, actor: Actor, step: int, now: int) -> None:
-    """A step that is not to be done without another one, and that one was given up before: so is this."""
-    found = one(tx.db, PLANS["given_up_need"], {"step": step})
+def _cancel_late(tx: Write, actor: Actor, step: int, needed: int, now: int) -> None:
+    """A step comes to need one that it is not to be done without: if that was given up before, so is this."""
+    found = one(tx.db, PLANS["given_up_need"], {"step": step, "needed": needed})
     if found is not None:
-        needed, cancelled_for = found
-        ends.cancel_with(tx, actor, needed, now, needed if cancelled_for is None else cancelled_for)
+        root = needed if found[0] is None else found[0]
+        ends.cancel_one_with(tx, actor, step, needed, now, root)
         ends.complete_project(tx, actor, step_row(tx.db, step)[2], now)
 
 

@@ -73,10 +73,10 @@ SELECT needed FROM needs WHERE step = :step;
 SELECT step FROM needs WHERE needed = :step;
 
 -- name: given_up_need
--- What a step that is not to be done without it needs, and that will not be done.
-SELECT e.needed, n.cancelled_for FROM needs e JOIN steps n ON n.step = e.needed
-WHERE e.step = :step AND e.met = 0 AND e.on_failure = 'cancel' AND n.status IN ('failed', 'parked', 'cancelled')
-LIMIT 1;
+-- Whether a step is not to be done without one that was given up, and what that was cancelled for.
+SELECT n.cancelled_for FROM needs e JOIN steps n ON n.step = e.needed JOIN steps s ON s.step = e.step
+WHERE e.step = :step AND e.needed = :needed AND e.met = 0 AND e.on_failure = 'cancel'
+  AND n.status IN ('failed', 'parked', 'cancelled') AND s.status = 'not_started';
 
 -- name: dependents_of
 -- What needs one step.
