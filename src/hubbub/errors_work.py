@@ -16,7 +16,7 @@ class StepNotFound(NotFound):
     """No step has this id or number."""
 
     code = "STEP_NOT_FOUND"
-    default_hint = "Name a step by its id, or as PROJECT/NUMBER; get_project lists them."
+    default_hint = "Name a step by its id, or as PROJECT/NUMBER. List them: get_project, or hubbub step list"
 
 
 class ReservationNotFound(NotFound):
@@ -76,8 +76,8 @@ class StepCompletedOtherwise(HubbubError):
 
     code = "STEP_COMPLETED_OTHERWISE"
     default_hint = (
-        "The same request again has the same answer. What was recorded stays: say in the project's topic what "
-        "is right, or add a step that corrects it."
+        "The same request again has the same answer. What was recorded stays: say in the project's topic "
+        "what is right, or add a step that corrects it."
     )
 
 
@@ -92,7 +92,9 @@ class ProjectNotDone(HubbubError):
     """The project has steps that are neither done nor cancelled; nothing was changed."""
 
     code = "PROJECT_NOT_DONE"
-    default_hint = "It completes by itself with its last step. To stop before, abort it, or cancel what is left."
+    default_hint = (
+        "It completes by itself with its last step. To stop before, abort it, or cancel what is left."
+    )
 
 
 class StepNotParked(HubbubError):
@@ -131,7 +133,7 @@ class ClaimChanged(HubbubError):
     """The claim is not what was seen: it was renewed, ended or taken meanwhile; nothing was changed."""
 
     code = "CLAIM_CHANGED"
-    default_hint = "Look again: detect_stale_work"
+    default_hint = "Look again: detect_stale_work, or hubbub step stale"
 
 
 class PathHeld(HubbubError):

@@ -2,8 +2,12 @@
 
 A glob is a path relative to the repository's root. ``*`` stands for any run of characters within one
 part, ``?`` for one character, ``[abc]``, ``[a-z]`` and ``[!a]`` for one of a set, ``{a,b}`` for either, and
-a part ``**`` for any number of parts. A path that ends in ``/``, or names a folder by ``**`` at its end,
-covers all below it. There are no escapes.
+a part ``**`` for any number of parts. A path that ends in ``/`` or ``**`` covers
+all below it. So does one without any patterns, which may be a folder; where its last part has a dot, as in
+``src/a.py``, it does so only for those that name something in it. There are no escapes.
+
+Upper and lower case are the same: so they are where files are kept on macOS and Windows, and to be held up
+elsewhere does less harm than two agents in one file.
 """
 
 from __future__ import annotations
@@ -32,9 +36,17 @@ class _Set(NamedTuple):
 
     ranges: tuple[tuple[str, str], ...]
     others: bool
+    either_case: tuple[tuple[str, str], ...] = ()
+    """The ranges, and those of the same letters in the other case."""
 
     def has(self, letter: str) -> bool:
-        return any(low <= letter <= high for low, high in self.ranges) != self.others
+        if self.others:  # [!a] names A where case counts
+            return not any(low <= letter <= high for low, high in self.ranges)
+        return any(
+            low <= one <= high
+            for one in (letter, letter.lower(), letter.upper())
+            for low, high in self.ranges
+        )
 
 
 _Token: TypeAlias = "str | _Set"
@@ -74,7 +86,17 @@ def overlap(one: str, other: str) -> bool:
     """Whether some path matches both of two checked globs."""
     if one == other:
         return True
-    return any(_meet(a, b) for a in _parsed(one) for b in _parsed(other))
+    return any(
+        _meet(a, b) or _lies_below(a, b) or _lies_below(b, a) for a in _parsed(one) for b in _parsed(other)
+    )
+
+
+def _lies_below(folder: tuple[_Part, ...], other: tuple[_Part, ...]) -> bool:
+    """Whether ``folder`` has no patterns and the other begins with it: then it is one, whatever its name."""
+    if len(other) <= len(folder) or not _is_plain(folder):
+        return False
+    start = other[: len(folder)]
+    return _is_plain(start) and _meet(folder, start)
 
 
 def matches(glob: str, path: str) -> bool:
@@ -82,7 +104,7 @@ def matches(glob: str, path: str) -> bool:
     plain = tuple(
         tuple(part) for part in unicodedata.normalize("NFC", path).split("/") if part not in ("", ".")
     )
-    return any(_meet(a, plain) for a in _parsed(glob))
+    return any(_meet(a, plain) or _lies_below(a, plain) for a in _parsed(glob))
 
 
 @lru_cache(maxsize=4096)
@@ -94,7 +116,17 @@ def _parsed(glob: str) -> tuple[tuple[_Part, ...], ...]:
             f"{ascii(glob)[:80]} stands for more than {CHOICES_MAX} globs.",
             hint="Give several paths instead.",
         )
-    return tuple(tuple(_part(part, glob) for part in each.split("/") if part) for each in plain)
+    return tuple(_with_below(tuple(_part(part, glob) for part in each.split("/") if part)) for each in plain)
+
+
+def _with_below(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    """What has no patterns and ends in a name without a dot may well be a folder: it is all below it, too."""
+    last = parts[-1] if parts else None
+    return (*parts, None) if last is not None and _is_plain(parts) and "." not in last[1:] else parts
+
+
+def _is_plain(parts: tuple[_Part, ...]) -> bool:
+    return all(part is not None and all(isinstance(token, str) for token in part) for part in parts)
 
 
 def _expand(glob: str) -> list[str]:
@@ -178,7 +210,21 @@ def _set(text: str, glob: str) -> _Set:
         else:
             ranges.append((text[place], text[place]))
             place += 1
-    return _Set(tuple(ranges), others)
+    swapped = [(_swapped(low), _swapped(high)) for low, high in _halves(ranges)]
+    return _Set(tuple(ranges), others, (*ranges, *swapped))
+
+
+def _halves(ranges: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What of the ranges are letters of one case: all of a to z and A to Z, and any single letter."""
+    found = [(low, high) for low, high in ranges if low == high]
+    for first, last in (("a", "z"), ("A", "Z")):
+        found += [(max(low, first), min(high, last)) for low, high in ranges if low <= last and high >= first]
+    return found
+
+
+def _swapped(letter: str) -> str:
+    other = letter.swapcase()
+    return other if len(other) == 1 else letter
 
 
 @lru_cache(maxsize=65536)
@@ -244,7 +290,7 @@ def _letters_meet(a: _Token, b: _Token) -> bool:
     if a is _STAR or b is _STAR:
         return False
     if isinstance(a, str):
-        return a == b if isinstance(b, str) else b.has(a)
+        return _same_letter(a, b) if isinstance(b, str) else b.has(a)
     if isinstance(b, str):
         return a.has(b)
     if a.others and b.others:
@@ -256,4 +302,8 @@ def _letters_meet(a: _Token, b: _Token) -> bool:
             for low, high in wanted.ranges
             for code in range(ord(low), min(ord(high), ord(low) + 65_536) + 1)
         )
-    return any(low <= top and bottom <= high for low, high in a.ranges for bottom, top in b.ranges)
+    return any(low <= top and bottom <= high for low, high in a.either_case for bottom, top in b.ranges)
+
+
+def _same_letter(a: str, b: str) -> bool:
+    return a == b or a.lower() == b.lower() or a.upper() == b.upper()

@@ -182,9 +182,8 @@ class Imported(NamedTuple):
 
 
 class Import(NamedTuple):
-    """How far an import has come."""
+    """How far an import has come that is not finished."""
 
     topic: Topic
     done: int
     """How many messages are in."""
-    finished: bool

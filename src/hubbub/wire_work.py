@@ -14,6 +14,8 @@ from hubbub.model_work import (
     Conflict,
     Counts,
     Done,
+    Holder,
+    Lost,
     Metrics,
     Need,
     Nothing,
@@ -155,9 +157,29 @@ def claim_dict(claim: Claim) -> dict[str, Any]:
         "needs": [done_dict(done) for done in claim.needs],
         "earlier_attempts": [attempt_dict(attempt) for attempt in claim.earlier],
     }
+    if claim.note:
+        shown["retry_note"] = claim.note
     if claim.repeated:
         shown["repeated"] = True
     return shown
+
+
+def lost_dict(lost: Lost) -> dict[str, Any]:
+    """A claim that its agent lost."""
+    return {"step": step_dict(lost.step, brief=True), "attempt": attempt_dict(lost.attempt)}
+
+
+def holder_dict(holder: Holder) -> dict[str, Any]:
+    """Who has a step, and since when nobody is there."""
+    return _lean(
+        {
+            "step_id": holder.step,
+            "name": holder.name,
+            "agent": holder.agent,
+            "lease_until": to_iso(holder.lease_until),
+            "offline_since": _iso(holder.offline_since),
+        }
+    )
 
 
 def nothing_dict(nothing: Nothing) -> dict[str, Any]:
@@ -167,7 +189,13 @@ def nothing_dict(nothing: Nothing) -> dict[str, Any]:
         "reason": nothing.reason,
         "says": nothing.says,
         "steps": counts_dict(nothing.counts),
-        **_lean({"blocked_by": list(nothing.blocked_by), "retry_at": _iso(nothing.retry_at)}),
+        **_lean(
+            {
+                "blocked_by": list(nothing.blocked_by),
+                "retry_at": _iso(nothing.retry_at),
+                "holders": [holder_dict(holder) for holder in nothing.holders],
+            }
+        ),
     }
 
 
@@ -183,7 +211,8 @@ def stale_dict(stale: Stale) -> dict[str, Any]:
 
 def blocker_dict(blocker: Blocker) -> dict[str, Any]:
     """One thing that a step waits for."""
-    return {"kind": blocker.kind, "what": blocker.what, "says": blocker.says}
+    shown: dict[str, Any] = {"kind": blocker.kind, "what": blocker.what, "says": blocker.says}
+    return shown if blocker.holder is None else {**shown, "holder": holder_dict(blocker.holder)}
 
 
 def reservation_dict(reservation: Reservation) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_any_text_comes_back(world: World, form: str) -> None:
     steps = planned(
         world,
         ada,
-        *(draft("x", instructions=text, branch=text, metadata={text: text}) for text in AWKWARD),
+        *(draft("x", instructions=text, acceptance=text, metadata={text: text}) for text in AWKWARD),
         description="\n".join(AWKWARD),
     )
     assert [_drafted(step) for step in _back(world, form)] == [_drafted(step) for step in steps]

@@ -159,10 +159,11 @@ def test_an_aborted_project_has_nothing_left_to_do_and_can_be_taken_up(world: Wo
     _adopted(
         world, ada, _steps((), (1,), ()), Past(1, "completed", (_went(),)), Past(3, "failed"), state="aborted"
     )
-    assert statuses(world) == ["completed", "cancelled", "cancelled"]
+    assert statuses(world) == ["completed", "cancelled", "failed"]
     assert world.work.project("p").state == "aborted"
     world.work.update_project(ada, "p", {"state": "active"})
-    assert ready(world) == [2, 3]
+    assert ready(world) == [2]
+    assert statuses(world)[2] == "failed"  # as it was
 
 
 def test_names_of_agents_that_were_never_here_are_no_agents(world: World) -> None:

@@ -9,6 +9,7 @@ from hubbub.model import Actor
 from hubbub.model_work import (
     BACKOFF_MAX_MS,
     BACKOFF_MS,
+    CLAIM_MS,
     Need,
 )
 from tests.contract.working import claimed, did, draft, fail_rested, failed, planned, ready, statuses, step_of
@@ -206,3 +207,52 @@ def test_a_step_that_time_has_parked_can_be_retried_though_nobody_looked(world: 
     claimed(world, ada)
     world.clock.advance(1000)
     assert world.work.retry(ada, "p/1").status == "not_started"
+
+
+def test_an_edge_to_what_was_given_up_before_is_followed_at_once(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b", draft("c", 2), draft("d", Need(2, on_failure="cancel")), "e")
+    world.work.cancel_step(ada, "p/1")
+    step = world.work.set_needs(ada, "p/2", add=(Need(1, on_failure="cancel"),))
+    assert step.status == "cancelled"
+    assert statuses(world) == ["cancelled", "cancelled", "not_started", "cancelled", "not_started"]
+    # It comes back with what it was cancelled for.
+    world.work.retry(ada, "p/1")
+    assert statuses(world) == ["not_started"] * 5
+    assert ready(world) == [1, 5]
+
+
+@pytest.mark.parametrize("back", ["release", "fail", "lose"])
+def test_who_gave_up_a_step_that_went_on_without_another_waits_for_that_after_all(
+    world: World, back: str
+) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", Need(1, on_failure="continue")), draft("c", 2))
+    failed(world, ada, "p/1")
+    live = claimed(world, ada, step="p/2")
+    world.work.retry(ada, "p/1")
+    assert (step_of(world, 2).status, step_of(world, 2).waiting) == ("claimed", 0)
+    if back == "release":
+        world.work.release(ada, live.token)
+    elif back == "fail":
+        world.work.fail(ada, live.token, "x", delay_ms=0)
+    else:
+        world.clock.advance(CLAIM_MS)
+    assert (step_of(world, 2).status, step_of(world, 2).waiting) == ("not_started", 1)
+    assert (step_of(world, 2).ready_at, ready(world)) == (None, [1])
+    did(world, ada, "p/1")
+    assert (step_of(world, 2).ready_at, ready(world)) == (world.store.now(), [2])
+
+
+def test_a_step_that_was_brought_back_without_what_it_needs_is_not_cancelled_by_other_changes(
+    world: World,
+) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", Need(1, on_failure="cancel")), "c")
+    world.work.cancel_step(ada, "p/1")
+    world.work.retry(ada, "p/2")
+    assert statuses(world) == ["cancelled", "not_started", "not_started"]
+    world.work.set_needs(ada, "p/2", add=(Need(3, on_failure="cancel"),))
+    assert step_of(world, 2).status == "not_started"
+    parts = world.work.split_step(ada, "p/2", (draft("part"), draft("other")))
+    assert [part.status for part in parts] == ["not_started"] * 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.errors import IdempotencyMismatch
-from hubbub.errors_work import ClaimLost, StepNotCompleted
+from hubbub.errors_work import ClaimLost, StepCompletedOtherwise, StepNotCompleted
 from hubbub.model_work import (
     BACKOFF_MAX_MS,
     BACKOFF_MS,
@@ -66,13 +66,39 @@ def test_completing_again_gives_the_same_answer(world: World, key: str | None) -
     world.clock.advance(CLAIM_MS)
     assert world.work.complete(ada, live.token, commit="f00", key=key) == step
     assert world.last_seq() == before
-    # Without a key the token alone says that it is the same; nothing of what is said now counts.
-    if key is None:
-        assert world.work.complete(ada, live.token, commit="other") == step
-    else:
+    if key is not None:
         with pytest.raises(IdempotencyMismatch):
             world.work.complete(ada, live.token, commit="other", key=key)
     assert step_of(world, 1).commit == "f00"
+
+
+def test_completing_again_as_something_else_is_refused_with_what_was_recorded(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a")
+    live = claimed(world, ada)
+    left: dict[str, Any] = {"commit": "f00", "files": ("a.py",), "notes": "n", "result": "r"}
+    step = world.work.complete(ada, live.token, **left)
+    before = world.last_seq()
+    # What is not said is as it was.
+    for same in ({}, left, {"commit": "f00"}, {"files": ("a.py",), "result": "r"}):
+        assert world.work.complete(ada, live.token, **same) == step
+    others = {"commit": "e11", "files": ("a.py", "b.py"), "notes": "x", "result": "x"}
+    for name, value in others.items():
+        with pytest.raises(StepCompletedOtherwise, match=f"another {name}") as caught:
+            world.work.complete(ada, live.token, **{**left, name: value})
+        assert caught.value.details == {"commit": "f00", "files": ["a.py"], "notes": "n", "result": "r"}
+    assert (step_of(world, 1), world.last_seq()) == (step, before)
+
+
+def test_completing_again_is_the_same_after_the_step_was_merged_as_another_commit(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a")
+    live = claimed(world, ada)
+    world.work.complete(ada, live.token, commit="f00")
+    merged = world.work.merge(ada, "p/1", commit="e11")
+    assert world.work.complete(ada, live.token, commit="f00") == merged
+    with pytest.raises(StepCompletedOtherwise):
+        world.work.complete(ada, live.token, commit="e11")
 
 
 def test_what_needed_only_this_is_ready_in_the_same_stroke(world: World) -> None:
@@ -98,8 +124,12 @@ def test_a_completed_step_is_merged_once(world: World) -> None:
     assert merged == step._replace(status="merged")
     assert (ready(world), step_of(world, 2).ready_at) == ([3, 2], world.store.now())
     before = world.last_seq()
-    assert world.work.merge(ada, "p/1", commit="later") == merged
-    assert world.last_seq() == before
+    for same in (None, "f00"):
+        assert world.work.merge(ada, "p/1", commit=same) == merged
+    with pytest.raises(StepCompletedOtherwise, match="f00") as caught:
+        world.work.merge(ada, "p/1", commit="later")
+    assert caught.value.details == {"commit": "f00"}
+    assert (step_of(world, 1).commit, world.last_seq()) == ("f00", before)
 
 
 def test_the_commit_of_the_merge_is_the_steps(world: World) -> None:

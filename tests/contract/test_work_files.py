@@ -135,7 +135,7 @@ def test_what_another_has_is_not_reserved_and_then_nothing_is(world: World) -> N
         {"agent": "bob", "held": "src/*.py", "wanted": "**"},
     ]
     assert world.last_seq() == before
-    assert world.work.reserve(ada, ("free.md", "src/a/b.py", "src"), ttl_ms=HOUR).agent == "ada"
+    assert world.work.reserve(ada, ("free.md", "src/a/b.py", "lib"), ttl_ms=HOUR).agent == "ada"
 
 
 def test_ones_own_reservations_may_overlap(world: World) -> None:

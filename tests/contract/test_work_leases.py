@@ -9,8 +9,8 @@ import pytest
 
 from hubbub.errors import HubbubError
 from hubbub.errors_work import ClaimChanged, ClaimLive, ClaimLost
-from hubbub.model import SESSION_TTL_MS, Actor, NewSession, Profile
-from hubbub.model_work import CLAIM_MS, TIME_LIMIT_MS, Claim
+from hubbub.model import BEAT_INTERVAL_MS, SESSION_TTL_MS, Actor, NewSession, Profile
+from hubbub.model_work import CLAIM_MS, LEASE_MIN_MS, TIME_LIMIT_MS, Claim
 from hubbub.stores import open_store
 from tests.contract.working import claimed, did, draft, planned, statuses, step_of
 from tests.contract.world import World
@@ -100,8 +100,8 @@ def test_beats_carry_a_claim_as_far_as_its_time_limit(world: World) -> None:
 def test_a_beat_does_not_bring_back_a_claim_that_ran_out(world: World) -> None:
     ada = world.seat("ada")
     planned(world, ada, "a")
-    live = claimed(world, ada, lease_ms=1000)
-    world.clock.advance(1000)
+    live = claimed(world, ada)
+    world.clock.advance(CLAIM_MS)
     world.agents.beat(ada.session or "")
     assert step_of(world, 1).status == "not_started"
     with pytest.raises(ClaimLost):
@@ -111,11 +111,23 @@ def test_a_beat_does_not_bring_back_a_claim_that_ran_out(world: World) -> None:
 def test_what_a_short_command_claims_is_renewed_by_the_session_beside_it(world: World) -> None:
     seat = world.seat("ada")
     planned(world, seat, "a")
-    live = claimed(world, Actor("ada"), lease_ms=20_000)
+    live = claimed(world, Actor("ada"), lease_ms=40_000)
     assert live.attempt.session == seat.session
     world.clock.advance(15_000)
     world.agents.beat(seat.session or "")
-    assert _until(world) == world.store.now() + 20_000
+    assert _until(world) == world.store.now() + 40_000
+
+
+def test_a_lease_that_beats_renew_lasts_from_one_beat_to_the_next(world: World) -> None:
+    seat, bob = world.seat("ada"), world.agent("bob")
+    planned(world, seat, "a", "b", "c")
+    for actor, lease in ((seat, LEASE_MIN_MS), (Actor("ada"), LEASE_MIN_MS), (bob, 1000)):
+        live = claimed(world, actor, lease_ms=1000)
+        assert live.attempt.lease_until == world.store.now() + lease
+    world.clock.advance(BEAT_INTERVAL_MS)
+    world.agents.beat(seat.session or "")
+    world.clock.advance(LEASE_MIN_MS - 1)
+    assert [one.step.num for one in world.work.mine(Actor("ada"))] == [1, 2]
 
 
 # --- whose it is -----------------------------------------------------------------------------------
@@ -413,3 +425,27 @@ def test_a_step_may_be_done_by_whoever_is_left(world: World) -> None:
     did(world, ada)
     did(world, ada)
     assert world.work.project("p").state == "completed"
+
+
+def test_a_time_limit_that_is_changed_bounds_the_claim_that_lives(world: World) -> None:
+    ada, bob = world.agents_named("ada", "bob")
+    planned(world, ada, draft("a", time_limit_ms=10 * CLAIM_MS, max_attempts=9), "b")
+    live = claimed(world, bob)
+    began = world.store.now()
+    world.clock.advance(1000)
+    world.work.edit_step(ada, "p/1", {"time_limit_ms": CLAIM_MS // 2})
+    assert _until(world) == began + CLAIM_MS // 2
+    world.work.renew(bob, live.token)
+    assert _until(world) == began + CLAIM_MS // 2
+    # Longer is possible, too.
+    world.work.edit_step(ada, "p/1", {"time_limit_ms": 3 * CLAIM_MS})
+    world.clock.advance(1000)
+    attempt = world.work.renew(bob, live.token).attempt
+    assert (attempt.limit_until, attempt.lease_until) == (began + 3 * CLAIM_MS, began + 2000 + CLAIM_MS)
+    # And what is past already is over at once, as any time limit.
+    step = world.work.edit_step(ada, "p/1", {"time_limit_ms": 2000})
+    assert step.status == "not_started"
+    attempt = world.work.step("p/1")[1][0]
+    assert (attempt.state, attempt.failure) == ("lost", "timeout")
+    with pytest.raises(ClaimLost):
+        world.work.renew(bob, live.token)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.errors_work import ClaimLost, ProjectNotFound, StepNotFound
+from hubbub.errors_work import ClaimNotFound, ProjectNotFound, StepNotFound
 from hubbub.model import EVENTS, Actor
 from hubbub.model_work import Claim, Need
 from tests.contract.working import a_long_day, claimed, did, draft, made, planned, step_of
@@ -146,7 +146,7 @@ def test_what_is_refused_leaves_no_event(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a")
     before = world.last_seq()
-    with pytest.raises(ClaimLost):
+    with pytest.raises(ClaimNotFound):
         world.work.complete(ada, "nonsense")
     assert world.last_seq() == before
 

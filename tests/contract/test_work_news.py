@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from hubbub.errors_work import ProjectNotFound
-from hubbub.model_work import CLAIM_MS, Counts, Metrics
+from hubbub.model_work import CLAIM_MS, Counts, Metrics, Need, Wanted
 from hubbub.stores import open_store
 from tests.contract.working import a_long_day, claimed, did, draft, failed, planned
 from tests.contract.world import World
@@ -21,16 +22,17 @@ def _news(world: World, topic: str = "p") -> list[str]:
 
 def test_what_happened_to_steps_is_told_in_the_projects_topic_once_and_in_order(world: World) -> None:
     a_long_day(world)
-    assert _news(world) == []
+    already = len(_news(world))
     count = world.work.tell()
     told = _news(world)
-    assert count == len(told)
+    assert count == len(told) - already
     assert told == [
         "Step 1 (1) is completed - commit f00; good.",
         "Step 1 (1) is merged.",
         "Step 2 (2) failed - task: broken.",
         "Step 2 (2) is parked: its attempts are used up.",
         "Step 2 (2) is to be done again - again.",
+        "Step 2 (2) was given back and can be claimed again.",
         "Step 2 (2) was lost by its holder - its lease ran out.",
         "Step 3 (3) was taken back from its holder - its lease ran out.",
         "Step 4 (four) is cancelled - no need.",
@@ -257,3 +259,63 @@ def test_an_end_can_tell_its_news_in_its_own_stroke(world: World) -> None:
     world.work.fail(ada, token, "no", tell=True, final=True)
     assert _news(world)[1:] == ["Step 2 (b) failed - task: no."]
     assert world.work.tell() == 0
+
+
+def test_what_leads_on_without_an_end_of_a_step_is_told_too(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", 1), "c")
+    world.work.edit_step(ada, "p/2", {"title": "B"})
+    world.work.set_needs(ada, "p/3", add=(Need(1),))
+    world.work.update_project(ada, "p", {"priority": 1})
+    assert (world.work.tell(), _news(world)) == (0, [])
+    world.work.set_needs(ada, "p/2", remove=(1,))
+    world.work.release(ada, claimed(world, ada, step="p/1").token)
+    world.work.update_project(ada, "p", {"state": "paused"})
+    world.work.update_project(ada, "p", {"state": "paused", "priority": 2})
+    world.work.update_project(ada, "p", {"state": "active"})
+    world.work.tell()
+    assert _news(world) == [
+        "Step 2 (B) waits for no other step any more.",
+        "Step 1 (a) was given back and can be claimed again.",
+        "The project p is paused; it was active.",
+        "The project p is active; it was paused.",
+    ]
+
+
+@pytest.mark.parametrize("look", ["claim", "nothing", "mine", "step", "steps", "explain", "project"])
+def test_a_loss_is_told_by_whoever_finds_it(world: World, look: str) -> None:
+    ada, bob = world.agents_named("ada", "bob")
+    planned(world, ada, *("a" if look == "nothing" else "ab"))
+    claimed(world, bob)
+    world.clock.advance(CLAIM_MS)
+    looks: dict[str, Callable[[], object]] = {
+        "claim": lambda: world.work.claim(ada),
+        "nothing": lambda: world.work.claim(ada, Wanted(step="p/1", scope=None)),
+        "mine": lambda: world.work.mine(ada),
+        "step": lambda: world.work.step("p/1"),
+        "steps": lambda: world.work.steps("p"),
+        "explain": lambda: world.work.explain("p/1"),
+        "project": lambda: world.work.project("p"),
+    }
+    looks[look]()
+    assert _news(world) == ["Step 1 (a) was lost by its holder - its lease ran out."]
+    assert world.work.tell() == 0
+
+
+@pytest.mark.parametrize("change", ["set_needs", "release", "resume", "cancel"])
+def test_who_waits_for_work_wakes_when_a_change_makes_a_step_ready(world: World, change: str) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", draft("b", Need(1, on_failure="continue")))
+    live = claimed(world, ada, step="p/1")
+    if change == "resume":
+        world.work.update_project(ada, "p", {"state": "paused"})
+    with world.store.bell("work") as bell:
+        if change == "set_needs":
+            world.work.set_needs(ada, "p/2", remove=(1,))
+        elif change == "release":
+            world.work.release(ada, live.token)
+        elif change == "cancel":
+            world.work.cancel_step(ada, "p/1")
+        else:
+            world.work.update_project(ada, "p", {"state": "active"})
+        assert bell.wait(5)

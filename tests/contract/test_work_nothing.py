@@ -348,18 +348,6 @@ def test_every_reason_has_its_test() -> None:
     assert [reason for reason in REASONS if f'"{reason}"' not in text] == []
 
 
-def test_what_is_left_of_a_project_that_was_called_completed_is_no_work(world: World) -> None:
-    ada = world.agent("ada")
-    planned(world, ada, draft("a", scope="db"), draft("b", 1, scope="db"))
-    world.work.update_project(ada, "p", {"state": "completed"})
-    for wanted in ({}, {"scope": "db"}, {"project": "p"}, {"project": "p", "scope": "db"}):
-        found = nothing(world, ada, **wanted)
-        assert (found.reason, found.counts) == ("paused", Counts(not_started=2, ready=1))
-    planned(world, ada, "c", name="q")
-    assert claimed(world, ada).step.title == "c"
-    assert nothing(world, ada).reason == "all_in_flight"
-
-
 def test_one_step_and_several_are_each_said_as_such(world: World) -> None:
     ada = world.agent("ada")
     planned(world, ada, "a", "b", draft("c", 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.errors_work import ClaimLost, ProjectExists, ProjectNotFound
+from hubbub.errors_work import ClaimLost, ProjectExists, ProjectNotDone, ProjectNotFound
 from hubbub.model_work import Counts, Need
 from tests.contract.working import (
     claimed,
@@ -71,7 +71,7 @@ def test_an_aborted_project_cancels_what_is_not_over(world: World) -> None:
     failed(world, ada, "p/3")
     tokens = [claimed(world, ada, step=f"p/{num}", start=num == 5).token for num in (4, 5)]
     assert world.work.update_project(ada, "p", {"state": "aborted"}).counts == Counts(
-        completed=1, merged=1, cancelled=5
+        completed=1, merged=1, failed=1, cancelled=4
     )
     for token in tokens:
         with pytest.raises(ClaimLost, match="cancelled"):
@@ -114,15 +114,37 @@ def test_an_abort_and_back_leaves_the_order_of_steps_as_it_was(world: World, on_
         did(world, ada)
 
 
-def test_an_abort_brings_back_what_had_failed_and_what_was_cancelled_for_that(world: World) -> None:
+def test_an_abort_and_back_leaves_what_was_given_up_before(world: World) -> None:
     ada = world.agent("ada")
-    planned(world, ada, "a", draft("b", Need(1, on_failure="cancel")))
+    planned(world, ada, "a", draft("b", Need(1, on_failure="cancel")), draft("c", max_attempts=1), "d")
     failed(world, ada, "p/1")
-    assert statuses(world) == ["failed", "cancelled"]
+    failed(world, ada, "p/3", final=False)
+    given_up = ["failed", "cancelled", "parked"]
+    assert statuses(world) == [*given_up, "not_started"]
     world.work.update_project(ada, "p", {"state": "aborted"})
+    assert statuses(world) == [*given_up, "cancelled"]
     world.work.update_project(ada, "p", {"state": "active"})
-    assert statuses(world) == ["not_started", "not_started"]
-    assert ready(world) == [1]
+    assert statuses(world) == [*given_up, "not_started"]
+    assert ready(world) == [4]
+    # A retry brings it back, as ever.
+    world.work.retry(ada, "p/1")
+    assert ready(world) == [1, 4]
+
+
+def test_a_project_with_something_left_is_not_called_completed(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "a", "b", "c", "d")
+    failed(world, ada, "p/1")
+    claimed(world, ada)
+    did(world, ada, "p/3")
+    before = world.last_seq()
+    with pytest.raises(ProjectNotDone, match="3 steps of p are neither") as caught:
+        world.work.update_project(ada, "p", {"state": "completed"})
+    assert caught.value.details == {"open": 3}
+    assert (world.work.project("p").state, world.last_seq()) == ("active", before)
+    for num in (1, 2, 4):
+        world.work.cancel_step(ada, f"p/{num}")
+    assert world.work.update_project(ada, "p", {"state": "completed"}).state == "completed"
 
 
 # --- completed -------------------------------------------------------------------------------------

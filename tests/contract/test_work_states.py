@@ -59,20 +59,21 @@ def _fail_last(world: World, ada: Actor, token: str) -> None:
 
 
 _LOST = "CLAIM_LOST"
+_NONE = "CLAIM_NOT_FOUND"
 
 # What an event leads to from each of STATUSES, in their order: a status, or the code of a refusal. The token
 # is that of the last claim; where there was none, one that nobody had.
 TABLE: dict[str, tuple[str, ...]] = {
     "claim": ("claimed", *STATUSES[1:]),
     "claim and start": ("in_progress", *STATUSES[1:]),
-    "start": (_LOST, "in_progress", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "renew": (_LOST, "claimed", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "complete": (_LOST, "completed", "completed", "completed", "merged", _LOST, _LOST, _LOST),
+    "start": (_NONE, "in_progress", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "renew": (_NONE, "claimed", "in_progress", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "complete": (_NONE, "completed", "completed", "completed", "merged", _LOST, _LOST, _LOST),
     "merge": (*["STEP_NOT_COMPLETED"] * 3, "merged", "merged", *["STEP_NOT_COMPLETED"] * 3),
-    "fail": (_LOST, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "fail the last time": (_LOST, "parked", "parked", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "fail for good": (_LOST, "failed", "failed", _LOST, _LOST, _LOST, _LOST, _LOST),
-    "release": (_LOST, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "fail": (_NONE, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "fail the last time": (_NONE, "parked", "parked", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "fail for good": (_NONE, "failed", "failed", _LOST, _LOST, _LOST, _LOST, _LOST),
+    "release": (_NONE, "not_started", "not_started", _LOST, _LOST, _LOST, _LOST, _LOST),
     "lease runs out": ("not_started", "not_started", "not_started", *STATUSES[3:]),
     "recover": ("CLAIM_CHANGED", "not_started", "not_started", *["CLAIM_CHANGED"] * 5),
     "cancel": (*["cancelled"] * 3, "STEP_OVER", "STEP_OVER", "cancelled", "cancelled", "STEP_OVER"),
@@ -80,7 +81,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "edit": ("not_started", "claimed", "in_progress", *["STEP_OVER"] * 5),
     "set needs": ("not_started", "STEP_BEGUN", "STEP_BEGUN", *["STEP_OVER"] * 5),
     "split": ("cancelled", "STEP_BEGUN", "STEP_BEGUN", *["STEP_OVER"] * 5),
-    "abort the project": (*["cancelled"] * 3, "completed", "merged", *["cancelled"] * 3),
+    "abort the project": (*["cancelled"] * 3, *STATUSES[3:]),
 }
 ROWS = [(status, event, TABLE[event][column]) for event in EVENTS for column, status in enumerate(STATUSES)]
 

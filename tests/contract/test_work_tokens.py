@@ -8,7 +8,7 @@ import pytest
 
 from hubbub.clock import to_iso
 from hubbub.errors import HubbubError, SessionSuperseded
-from hubbub.errors_work import ClaimLost
+from hubbub.errors_work import ClaimLost, ClaimNotFound
 from hubbub.model import Actor
 from hubbub.model_work import CLAIM_MS, TIME_LIMIT_MS, Claim
 from tests.contract.working import claimed, planned, statuses, step_of
@@ -43,11 +43,13 @@ def _recover(world: World, actor: Actor, live: Claim) -> None:
     world.work.recover(actor, live.step.id, attempt=attempt.number, lease_until=attempt.lease_until)
 
 
-def _refused(world: World, actor: Actor, token: str, name: str) -> ClaimLost:
+def _refused(
+    world: World, actor: Actor, token: str, name: str, error: type[HubbubError] = ClaimLost
+) -> HubbubError:
     """The error of a write, which must change nothing."""
     seen = world.work.steps(), world.work.mine(actor)  # a look ends what ran out
     before = world.last_seq(), *seen
-    with pytest.raises(ClaimLost) as caught:
+    with pytest.raises(error) as caught:
         WRITES[name](world, actor, token)
     assert (world.last_seq(), world.work.steps(), world.work.mine(actor)) == before
     assert "Stop" in caught.value.hint or "mine" in caught.value.hint
@@ -60,9 +62,9 @@ def test_an_unknown_token(world: World, write: str) -> None:
     planned(world, ada, "a")
     live = claimed(world, ada)
     for token in ("nonsense", "", live.token[:-1], live.token + "0", live.token.upper()):
-        error = _refused(world, ada, token, write)
-        assert error.code == "CLAIM_LOST"
+        error = _refused(world, ada, token, write, ClaimNotFound)
         assert error.exit_status == 5
+        assert "Check it for typos." in error.hint
 
 
 @write

@@ -70,7 +70,7 @@ BAD = (
     (["step", "claim", "--lease", "0"], 2, "INVALID_ARGUMENT"),
     (["step", "claim", "--wait", "-1"], 2, "INVALID_ARGUMENT"),
     (["step", "claim", "--key", ""], 2, "INVALID_ARGUMENT"),
-    (["step", "done", "--token", "c0000"], 5, "CLAIM_LOST"),
+    (["step", "done", "--token", "c0000"], 5, "CLAIM_NOT_FOUND"),
     (["step", "done", "--notes", "@none.md"], 3, "NOT_FOUND"),
     (["step", "fail", "x", "--class", "mood"], 2, "INVALID_ARGUMENT"),
     (["step", "fail"], 2, "USAGE"),

@@ -134,7 +134,7 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str, str]] = [
     (("complete_step", {"step_id": "p/4"}), "CLAIM_NOT_FOUND", "not_started"),
     (("complete_step", {"step_id": "p/2"}), "CLAIM_NOT_FOUND", "bob has it now"),
     (("complete_step", {"step_id": "p/4", "merged": True}), "STEP_NOT_COMPLETED", "4"),
-    (("complete_step", {"claim_token": "cnosuchtoken"}), "CLAIM_LOST", "cnosuchtoken"),
+    (("complete_step", {"claim_token": "cnosuchtoken"}), "CLAIM_NOT_FOUND", "cnosuchtoken"),
     (("complete_step", {"commit_hash": LONG}), BAD, "commit"),
     (("complete_step", {"notes": LONG}), BAD, "notes"),
     (("complete_step", {"result": LONG}), BAD, "result"),

@@ -26,6 +26,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
+LINE = TEXT.filter(str.isprintable)
 METADATA = st.none() | st.dictionaries(TEXT, JSON, max_size=3)
 TITLE = st.text(LETTERS, min_size=1, max_size=30).filter(
     lambda text: text.strip() and text.strip().isprintable()
@@ -44,8 +45,8 @@ def _steps(draw: st.DrawFn) -> list[dict[str, Any]]:
                 "title": draw(TITLE),
                 "instructions": draw(TEXT),
                 "acceptance": draw(TEXT),
-                "branch": draw(TEXT),
-                "scope": draw(TEXT),
+                "branch": draw(LINE),
+                "scope": draw(LINE),
                 "priority": draw(st.integers(-100, 100)),
                 "max_attempts": draw(st.integers(1, 100)),
                 "time_limit": draw(st.integers(1000, 30 * 86_400_000)) / 1000,

@@ -35,6 +35,7 @@ class Claiming(WorkWorld):
         self._acted(actor)
         self._claimed(found, actor, self.model.order(agent, name, scope)[:1], lease, start)
         if not isinstance(found, Claim):
+            self._bury()
             assert found.retry_at is None or found.retry_at > self.model.now
             if name is not None and scope is None:
                 plan = self.model.plans[name]
@@ -62,6 +63,8 @@ class Claiming(WorkWorld):
         actor = self._actor(agent, seated)
         found = self.work.claim(actor, Wanted(step=self.ids[task.order]))
         self._acted(actor)
+        if not isinstance(found, Claim):
+            self._bury()
         self._claimed(found, actor, [task] if self.model.open(task, agent) else [], CLAIM_MS, False)
 
     def claim_under_a_key(self, agent: str) -> None:
@@ -73,6 +76,8 @@ class Claiming(WorkWorld):
             assert isinstance(found, Claim)
             assert (found.repeated, found.token) == (True, self.keys[agent])
             return
+        if not isinstance(found, Claim):
+            self._bury()
         self._claimed(found, actor, self.model.order(agent)[:1], CLAIM_MS, False)
         if isinstance(found, Claim):
             assert not found.repeated
@@ -138,7 +143,7 @@ class Claiming(WorkWorld):
         actor = self._actor(agent, seated)
         good = task is not None and task.live is not None and task.live.lease_until > self.model.now
         code = self._code(actor, lambda: act(actor, token))
-        assert code == ("" if good else "CLAIM_LOST")
+        assert code == ("" if good else "CLAIM_NOT_FOUND" if token == "nobodys" else "CLAIM_LOST")
         # What ran out meanwhile ends at the next look: after this.
         return task if good else None
 

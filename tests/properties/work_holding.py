@@ -17,6 +17,8 @@ class Holding(WorkWorld):
         id_ = f"s{next(self.numbers)}"
         self.store.agents.register(Profile(agent), NewSession(id_), take_over=True)
         old = self.sessions.get(agent)
+        if old is not None and old[1] <= self.model.now:
+            self.model.orphan(old[0])
         self.sessions[agent] = (id_, self.model.now + SESSION_TTL_MS)
         if old is not None:
             for act in (
@@ -53,6 +55,7 @@ class Holding(WorkWorld):
     def sweep(self) -> None:
         """Housekeeping changes nothing that a look would not."""
         assert self.store.sweep("housekeeper").ran
+        self._bury()
 
     def edit_what_it_holds(self, index: int, files: tuple[str, ...], things: tuple[str, ...]) -> None:
         """A claim comes to hold only what is free."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hubbub.model_work import AGEING_MS, BACKOFF_MAX_MS, BACKOFF_MS, LOST_MAX, STATUSES, TRIES_MAX
+from hubbub.model_work import (
+    AGEING_MS,
+    BACKOFF_MAX_MS,
+    BACKOFF_MS,
+    IN_LINE_MS,
+    LEASE_MIN_MS,
+    LOST_MAX,
+    ORPHAN_MS,
+    STATUSES,
+    TRIES_MAX,
+)
 
 DONE = ("completed", "merged")
 GIVEN_UP = ("failed", "parked", "cancelled")
@@ -16,10 +26,10 @@ ABORTED = -1
 FILES = {
     "a/x": {"a/x"},
     "a/*": {"a/x", "a/y"},
-    "*/x": {"a/x", "b/x"},
+    "*/x": {"a/x", "b/x", "c/x"},
     "b/**": {"b/x", "b/c/y"},
-    "c": {"c"},
-    "**": {"a/x", "a/y", "b/x", "b/c/y", "c"},
+    "c": {"c", "c/x"},
+    "**": {"a/x", "a/y", "b/x", "b/c/y", "c", "c/x"},
 }
 """Globs, and what they name in a tree so small that any two that overlap have a file of it in common."""
 
@@ -101,6 +111,11 @@ class Task:
         assert self.ready_at is not None
         return self.ready_at - self.priority * AGEING_MS, self.num
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place among all ready ones."""
+        return self.rank[0] - self.plan.priority * AGEING_MS, self.order
+
 
 @dataclass
 class Plan:
@@ -158,6 +173,44 @@ class Model:
         used = Counter(name for one in others for name in one.resources)
         return all(used[name] < self.limits.get(name, 1) for name in task.resources)
 
+    def in_use(self, task: Task) -> bool:
+        """Whether live claims hold what it names."""
+        if any(named(task.paths) & named(one.paths) for one in self.living() if one is not task):
+            return True
+        used = self.used()
+        return any(used[name] >= self.limits.get(name, 1) for name in task.resources)
+
+    def used(self) -> Counter[str]:
+        """How many live claims have each resource."""
+        return Counter(name for one in self.living() for name in one.resources)
+
+    def in_line(self) -> list[Task]:
+        """What live claims alone keep, and have kept for long."""
+        kept = [globs for _, globs, until in self.reserved.values() if until > self.now]
+        return [
+            task
+            for task in self.tasks
+            if task.status == "not_started"
+            and task.plan.state == "active"
+            and not task.waiting
+            and task.not_before <= self.now
+            and task.place[0] <= self.now - IN_LINE_MS
+            and self.in_use(task)
+            and not any(named(task.paths) & named(globs) for globs in kept)
+        ]
+
+    def behind(self, task: Task) -> bool:
+        """Whether one that stands in line before it waits for the same."""
+        ahead = [one for one in self.in_line() if one.place < task.place]
+        if any(named(one.paths) & named(task.paths) for one in ahead):
+            return True
+        used = self.used()
+        for name in task.resources:
+            waiting = sum(name in one.resources for one in ahead)
+            if waiting and used[name] + waiting >= self.limits.get(name, 1):
+                return True
+        return False
+
     def open(self, task: Task, agent: str | None) -> bool:
         """Whether it can be claimed."""
         return (
@@ -166,6 +219,7 @@ class Model:
             and not task.waiting
             and task.not_before <= self.now
             and self.free(task, agent)
+            and not self.behind(task)
         )
 
     def order(self, agent: str | None, plan: str | None = None, scope: str | None = None) -> list[Task]:
@@ -206,15 +260,15 @@ class Model:
             return "held"
         if unblocked:
             return "delayed"
-        if live:
-            return "blocked"
-        stuck = [
-            edge.needed
+        waited_for = {
+            edge.needed.status
             for task in plan.tasks
             for edge in task.edges.values()
-            if task.status == "not_started" and not edge.met and edge.needed.status in GIVEN_UP
-        ]
-        return "blocked_by_failed" if stuck or not open_ else "blocked"
+            if task.status == "not_started" and not edge.met
+        }
+        if waited_for & {*LIVE}:
+            return "blocked"
+        return "blocked_by_failed" if waited_for & {*GIVEN_UP} or not open_ else "blocked"
 
     # --- claims --------------------------------------------------------------------------------
 
@@ -226,6 +280,8 @@ class Model:
         task.attempts += 1
         task.not_before = 0
         task.status = "in_progress" if start else "claimed"
+        if session is not None:
+            lease_ms = max(lease_ms, LEASE_MIN_MS)
         limit = self.now + task.time_limit_ms
         task.live = Live(token, agent, session, self.claims, lease_ms, min(self.now + lease_ms, limit), limit)
 
@@ -263,7 +319,15 @@ class Model:
         """claimed or in_progress -> not_started, without blame."""
         self.let_go(task, "released")
         task.forgiven += 1
-        task.status, task.not_before = "not_started", self.now + delay_ms if delay_ms else 0
+        self.give_back(task, self.now + delay_ms if delay_ms else 0)
+
+    def give_back(self, task: Task, not_before: int) -> None:
+        """not_started again; what it went on without may be about to be done after all."""
+        task.status, task.not_before = "not_started", not_before
+        for edge in task.edges.values():
+            edge.rate()
+        if task.waiting:
+            task.ready_at = None
 
     def lose(self, task: Task) -> None:
         """The lease ran out."""
@@ -280,7 +344,13 @@ class Model:
         if task.charged >= task.max_attempts or task.lost >= LOST_MAX or used >= TRIES_MAX:
             self.finish(task, "parked")
         else:
-            task.status, task.not_before = "not_started", not_before
+            self.give_back(task, not_before)
+
+    def orphan(self, session: str) -> None:
+        """A session is gone without a word."""
+        for task in self.living():
+            if task.live and task.live.session == session and task.live.lease_until > self.now + ORPHAN_MS:
+                task.live.lease_until = self.now + ORPHAN_MS
 
     def expire(self) -> None:
         """What ran out is over at once."""
@@ -354,7 +424,7 @@ class Model:
             return
         if state == "aborted":
             for task in plan.tasks:
-                if task.status not in (*DONE, "cancelled"):
+                if task.status in ("not_started", *LIVE):
                     self.cancel(task, ABORTED)
         if state == "active":
             for task in plan.tasks:
@@ -364,6 +434,13 @@ class Model:
                 self.complete_plan(plan)
 
     # --- plans ---------------------------------------------------------------------------------
+
+    def cancel_late(self, task: Task, edge: Edge) -> None:
+        """What it comes to need and is not to be done without was given up before."""
+        follows = task.status == "not_started" and not edge.met and edge.on_failure == "cancel"
+        if follows and edge.needed.status in GIVEN_UP:
+            root = edge.needed.cancelled_for
+            self.finish(task, "cancelled", edge.needed.order if root is None else root)
 
     def circle(self, task: Task, needed: Task) -> bool:
         """Whether ``task`` needing ``needed`` would close a circle."""

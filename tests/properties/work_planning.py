@@ -45,6 +45,9 @@ class Planning(WorkWorld):
                 task.edges[by_num[num].order] = edge = Edge(by_num[num], until, fails)
                 edge.rate()
             self.model.rate(task)
+        for task, its in zip(added, wanted, strict=True):
+            for num, *_ in its:
+                self.model.cancel_late(task, task.edges[by_num[num].order])
         for task, step in zip(added, made, strict=True):
             self.ids[task.order] = step.id
         self.model.reopen(plan)
@@ -69,6 +72,7 @@ class Planning(WorkWorld):
             task.edges[needed.order] = edge = Edge(needed, until, fails)
             edge.rate()
             self.model.rate(task)
+            self.model.cancel_late(task, edge)
 
     def remove_need(self, index: int, other: int) -> None:
         """It needs one less."""

@@ -65,6 +65,12 @@ class WorkWorld(RuleBasedStateMachine):
         if actor.session is not None and held is not None and held[1] <= self.model.now:
             self.sessions[actor.agent] = (held[0], self.model.now + SESSION_TTL_MS)
 
+    def _bury(self) -> None:
+        """Somebody noticed which sessions missed their beats."""
+        for id_, until in self.sessions.values():
+            if until <= self.model.now:
+                self.model.orphan(id_)
+
     def _code(self, actor: Actor, act: Any) -> str:
         try:
             act()
@@ -143,6 +149,7 @@ class WorkWorld(RuleBasedStateMachine):
     def _agrees_closely(self) -> None:
         """One live token at most, attempts without gaps, nothing held twice; and the file is whole."""
         assert self.store.check() == []
+        self._bury()  # to explain is to look who is there
         for task in self.model.tasks:
             step, attempts = self.work.step(self.ids[task.order])
             assert [one.number for one in attempts] == list(range(task.attempts, 0, -1))

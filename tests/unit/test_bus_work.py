@@ -97,6 +97,15 @@ BAD: dict[str, Callable[[Bus], object]] = {
     "step: number half": _field("num", 1.5),
     "step: number taken": _field("num", 1),
     "step: priority": _field("priority", 1000),
+    "step: control in branch": _field("branch", "a\x1b[2J"),
+    "step: two lines of scope": _field("scope", "a\nb"),
+    "project: control in base": lambda bus: bus.work.create_project(ADA, "q", base_commit="\x07"),
+    "project: everybody's": lambda bus: bus.work.create_project(ADA, "All"),
+    "project: renamed everybody's": lambda bus: bus.work.update_project(ADA, "p", name="all"),
+    "start: control in branch": lambda bus: bus.work.start(ADA, "x", branch="a\rb"),
+    "start: control in worktree": lambda bus: bus.work.start(ADA, "x", worktree="/w\x1b"),
+    "complete: control in commit": lambda bus: bus.work.complete(ADA, "x", commit="\x00"),
+    "merge: control in commit": lambda bus: bus.work.merge(ADA, "p/1", commit="\u202ef"),
     "step: paths": _field("paths", 5),
     "step: absolute path": _field("paths", ["/etc"]),
     "step: path out": _field("paths", ["../x"]),
@@ -312,9 +321,10 @@ def test_news_that_could_not_be_told_do_not_undo_what_was_done(
 
 
 def test_recovering_takes_back_what_ran_out_and_nothing_else(bus: Bus, clock: ManualClock) -> None:
-    from hubbub.errors_work import ClaimLive
+    from hubbub.errors_work import ClaimLive, StepNotClaimed
 
-    assert bus.work.recover(ADA, "p/1").status == "not_started"
+    with pytest.raises(StepNotClaimed, match="not_started: nobody holds it"):
+        bus.work.recover(ADA, "p/1")
     live = claimed(bus, BOB)
     with pytest.raises(ClaimLive):
         bus.work.recover(ADA, "p/1")
@@ -322,3 +332,8 @@ def test_recovering_takes_back_what_ran_out_and_nothing_else(bus: Bus, clock: Ma
     assert bus.work.recover(ADA, "p/1").status == "not_started"
     with pytest.raises(ClaimLost):
         bus.work.renew(BOB, live.token)
+    # Whoever asks again has the same answer, until somebody has the step and does not lose it.
+    assert bus.work.recover(ADA, "p/1").status == "not_started"
+    bus.work.complete(BOB, claimed(bus, BOB).token)
+    with pytest.raises(StepNotClaimed, match="completed"):
+        bus.work.recover(ADA, "p/1")

@@ -103,7 +103,11 @@ def test_the_limits_are_those_of_the_code() -> None:
     told = {what: int(number) for what, (number,) in _table("Limits").items()}
     assert told == {
         "seconds of a lease, unless asked otherwise": model_work.CLAIM_MS // 1000,
+        "seconds of a lease that a session renews, at least": model_work.LEASE_MIN_MS // 1000,
         "seconds of a lease, at most": work.DAY_SECONDS,
+        "seconds that claims outlive a session that died, at most": model_work.ORPHAN_MS // 1000,
+        "seconds after its rank from which a step that is held stands in line": model_work.IN_LINE_MS // 1000,
+        "seconds in which an agent is told of what it lost": model_work.LOST_SHOWN_MS // 1000,
         "seconds of one attempt, unless the step says otherwise": model_work.TIME_LIMIT_MS // 1000,
         "attempts that fail before a step is parked, unless the step says otherwise": model_work.MAX_ATTEMPTS,
         "lost attempts that park a step": model_work.LOST_MAX,

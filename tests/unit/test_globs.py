@@ -22,21 +22,40 @@ PATHS = [
 ]
 """Every path of up to five characters. A third letter is there for [!a] and [!b] to meet in."""
 
+_BELOW = "(?:[^/]+/)*"
 _WORDS = {"*": "[^/]*", "?": "[^/]", "{": "(?:", ",": "|", "}": ")"}
 
 
 def _regex(glob: str) -> re.Pattern[str]:
     """The same as a regular expression of a path with a slash behind every part."""
+    each = (
+        "".join(map(_of_part, one.split("/"))) + (_BELOW if _is_plain(one) else "") for one in _each(glob)
+    )
+    return re.compile("|".join(f"(?:{one})" for one in each))
+
+
+def _each(glob: str) -> list[str]:
+    """The globs without braces that it stands for, where braces hold whole parts."""
+    parts = [part.strip("{}").split(",") for part in glob.split("/")]
+    return ["/".join(parts) for parts in itertools.product(*parts)]
+
+
+def _of_part(part: str) -> str:
+    if part == "**":
+        return _BELOW
     made = ""
-    for part in glob.split("/"):
-        if part == "**":
-            made += "(?:[^/]+/)*"
-            continue
-        for token in re.findall(r"\[.*?\]|.", part):
-            negated = token.startswith("[!")
-            made += _WORDS.get(token, f"[^/{token[2:]}" if negated else token)
-        made += "/"
-    return re.compile(made)
+    for token in re.findall(r"\[.*?\]|.", part):
+        negated = token.startswith("[!")
+        made += _WORDS.get(token, f"[^/{token[2:]}" if negated else token)
+    return made + "/"
+
+
+def _is_plain(part: str) -> bool:
+    return not re.search(r"[*?\[]", part)
+
+
+def _may_be_a_folder(glob: str) -> bool:
+    return any(map(_is_plain, _each(glob)))
 
 
 def _named(glob: str) -> set[str]:
@@ -67,8 +86,17 @@ _long = st.lists(
 def test_two_globs_overlap_when_some_path_is_named_by_both(one: str, other: str) -> None:
     one, other = check_glob(one), check_glob(other)
     expected = bool(_named(one) & _named(other))
-    assert overlap(one, other) is expected
-    assert overlap(other, one) is expected
+    if expected or not (_may_be_a_folder(one) or _may_be_a_folder(other)):
+        assert overlap(one, other) is expected
+    # What is below a folder has more parts than PATHS: that has a test of its own.
+    assert overlap(other, one) is overlap(one, other)
+
+
+@settings(max_examples=400, deadline=None, database=None)
+@given(st.lists(st.sampled_from(["a", "b", "ab"]), max_size=2), st.sampled_from(["a", "ab"]), _glob)
+def test_a_plain_name_overlaps_what_it_and_all_below_it_do(parts: list[str], name: str, other: str) -> None:
+    plain, below = check_glob("/".join([*parts, name])), check_glob("/".join([*parts, name, "**"]))
+    assert overlap(plain, check_glob(other)) is overlap(below, check_glob(other))
 
 
 @settings(max_examples=200, deadline=None, database=None)
@@ -187,11 +215,56 @@ def test_a_folder_covers_all_below_it() -> None:
         for path in ("src/a", "src/a/b/c.py", "src"):
             assert matches(plain, path)
         assert not matches(plain, "srca/b")
-    assert not overlap("src", "src/a")
+    # So does a path without patterns, which may be a folder; not a pattern.
+    for path in ("src/a.py", "src/a/b.py", "src", "src/**", "s*", "**/b.py"):
+        assert overlap("src", path)
+        assert overlap(path, "src")
+    # A name with a dot is most often a file: it is a folder to who names something in it.
+    for path in (".github/x.yml", "v1.2/src/*", "v1.2/**/x.py"):
+        assert overlap(path.partition("/")[0], path)
+        assert overlap(path, path.partition("/")[0])
+    assert matches("v1.2", "V1.2/a")
+    for one, other in (("src/a.py", "**/b.py"), ("src/**/a.py", "src/**/b.py"), ("src/a.py", "src/a.pyi")):
+        assert not overlap(one, other)
+        assert not overlap(other, one)
+    assert matches("src", "src/a/b")
+    assert not overlap("src", "srca/b")
+    assert not overlap("lib/src", "src/lib")
+    assert not overlap("src/*", "src/a/b")
+    assert not overlap("s?c", "src/a")
+    assert overlap("{src,s?c}", "src/a")
+    assert not overlap("*/src", "lib/src/a")
 
 
-def test_case_counts_and_accents_are_one_however_written() -> None:
-    assert not overlap("SRC/a", "src/a")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SRC/a", "src/A"),
+        ("README.md", "Readme.*"),
+        ("[a-c]x", "Bx"),
+        ("[A-C]x", "bX"),
+        ("[a-c]", "[B]"),
+        ("[ä]", "Ä"),
+        ("[ä]", "[Ä]"),
+        ("Straße", "STRASSE"[:4] + "\u1e9eE"),
+        ("[!a]", "A"),
+    ],
+)
+def test_case_does_not_count(one: str, other: str) -> None:
+    one, other = check_glob(one), check_glob(other)
+    assert overlap(one, other)
+    assert overlap(other, one)
+    if not set(other) & set("[*"):
+        assert matches(one, other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("[!a]", "a"), ("[!a]", "[a]"), ("[a-c]", "D"), ("[@]", "`")])
+def test_case_makes_no_other_letters_the_same(one: str, other: str) -> None:
+    assert not overlap(check_glob(one), check_glob(other))
+    assert not overlap(check_glob(other), check_glob(one))
+
+
+def test_accents_are_one_however_written() -> None:
     assert matches(check_glob("é"), unicodedata.normalize("NFD", "é"))
     assert overlap(check_glob(unicodedata.normalize("NFD", "é*")), "é1")
 

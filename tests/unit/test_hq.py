@@ -204,6 +204,24 @@ def test_a_name_that_is_taken_gets_a_number(bus: Bus, source: HqFile) -> None:
     assert bus.work.project("Shop").counts.total == 1
 
 
+def test_a_project_called_all_does_not_post_to_everybody(bus: Bus, source: HqFile) -> None:
+    source.project("All", ())
+    assert _import(bus, source).projects[0].project.name == "All-2"
+
+
+def test_what_stands_on_one_line_here_holds_nothing_that_can_not_be_seen(bus: Bus, source: HqFile) -> None:
+    shop = source.project("shop", (), base="c1\x1b[2J")
+    step = source.claim(shop, 1)
+    source.start(step, worktree="/w\n/1")
+    source.complete(step, commit="c0\x07ffee")
+    source._set(step, branch="a\x1b[31m\nb", scope="\x9b1m")
+    _import(bus, source)
+    found, (attempt,) = bus.work.step("shop/1")
+    assert (found.title, found.branch, found.scope) == ("a [31m b", "a [31m b", "1m")
+    assert (attempt.worktree, attempt.commit) == ("/w /1", "c0 ffee")
+    assert bus.work.project("shop").base_commit == "c1 [2J"
+
+
 def test_names_of_agents_that_can_not_be_are_changed_and_said(bus: Bus, source: HqFile) -> None:
     shop = source.project("shop", (), ())
     source.complete(source.claim(shop, 1, "Agent One\x1b[2J"))

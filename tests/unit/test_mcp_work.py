@@ -23,6 +23,19 @@ def test_a_claim_that_was_ended_stays_ended_when_an_older_look_finds_it() -> Non
     assert (kept.token_of("s1"), kept.last_ended()) == ("c1", "s1")
 
 
+def test_a_claim_that_was_given_back_is_not_found_again_by_an_older_look() -> None:
+    kept = KeptClaims()
+    kept.keep("c1", "s1")
+    kept.forget("c1")
+    kept.keep("c1", "s1")  # by a thread that had looked before it was given back
+    kept.keep("c2", "s1")
+    assert kept.open_ones() == [("c2", "s1")]
+    assert kept.lost(["c2"]) is None
+    for number in range(KEPT_MAX + 3):
+        kept.forget(f"f{number}")
+    assert len(kept._forgotten) == KEPT_MAX
+
+
 def test_the_latest_claim_on_a_step_counts_and_what_was_lost_is_named_once() -> None:
     kept = KeptClaims()
     kept.keep("c1", "s1")

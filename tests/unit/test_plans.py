@@ -329,6 +329,26 @@ def test_an_error_about_several_steps_says_where_it_is(
     assert error.hint == "Nothing was imported."
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        ("name: All\nsteps: [a]", 1, "name"),
+        ('name: p\nbase_commit: "a\\eb"\nsteps: [a]', 2, "base_commit"),
+        ('name: p\nsteps:\n- title: a\n  branch: "a\\nb"', 4, "branch"),
+        (
+            'name: p\nsteps:\n- title: a\n  status: completed\n  outcome: {worktree: "/w\\e[2J"}',
+            5,
+            "outcome",
+        ),
+    ],
+)
+def test_what_can_not_stand_on_a_line_is_refused_with_its_place(
+    bus: Bus, text: str, line: int, field: str
+) -> None:
+    error = _wrong(bus, text)
+    assert (error.details["line"], error.details["field"]) == (line, field)
+
+
 def test_what_a_person_says_was_done(bus: Bus) -> None:
     text = """
 name: p

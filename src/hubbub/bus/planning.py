@@ -8,6 +8,7 @@ from typing import Any
 from hubbub.bus import checking
 from hubbub.errors import InvalidArgument
 from hubbub.globs import check_glob
+from hubbub.model_topics import EVERYBODY
 from hubbub.model_work import (
     NEEDS,
     ON_FAILURE,
@@ -18,7 +19,7 @@ from hubbub.model_work import (
     ProjectDraft,
     StepDraft,
 )
-from hubbub.names import check_topic_name, check_word, nearest
+from hubbub.names import check_topic_name, check_word, nearest, topic_key
 
 TITLE_MAX = 300
 LABEL_MAX = 200
@@ -62,8 +63,8 @@ def project(
 ) -> ProjectDraft:
     """A checked project."""
     return ProjectDraft(
-        name=check_topic_name(name),
-        base_commit=checking.text(base_commit, "base_commit", LABEL_MAX),
+        name=_project_name(name),
+        base_commit=line(base_commit, "base_commit", LABEL_MAX),
         description=checking.text(description, "description", TEXT_MAX),
         priority=checking.number(priority, "priority", -PRIORITY_MAX, PRIORITY_MAX),
         metadata=_metadata(metadata),
@@ -74,9 +75,9 @@ def project(
 def project_changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Checked changes of a project."""
     known: dict[str, Callable[[Any], Any]] = {
-        "name": check_topic_name,
+        "name": _project_name,
         "state": lambda value: check_word(value, PROJECT_STATES, "state of a project"),
-        "base_commit": lambda value: checking.text(value, "base_commit", LABEL_MAX),
+        "base_commit": lambda value: line(value, "base_commit", LABEL_MAX),
         "description": lambda value: checking.text(value, "description", TEXT_MAX),
         "priority": lambda value: checking.number(value, "priority", -PRIORITY_MAX, PRIORITY_MAX),
         "metadata": _metadata,
@@ -130,8 +131,8 @@ def step_changes(changes: dict[str, Any], *, new: bool = False) -> dict[str, Any
         "num": lambda value: checking.number(_digits(value), "num", 1, NUMBER_MAX),
         "instructions": lambda value: checking.text(value, "instructions", TEXT_MAX),
         "acceptance": lambda value: checking.text(value, "acceptance", TEXT_MAX),
-        "branch": lambda value: checking.text(value, "branch", LABEL_MAX),
-        "scope": lambda value: checking.text(value, "scope", LABEL_MAX),
+        "branch": lambda value: line(value, "branch", LABEL_MAX),
+        "scope": lambda value: line(value, "scope", LABEL_MAX),
         "paths": lambda value: globs(value, check_glob, PATHS_MAX, empty=True),
         "resources": _resources,
         "priority": lambda value: checking.number(value, "priority", -PRIORITY_MAX, PRIORITY_MAX),
@@ -205,6 +206,24 @@ def files(given: object) -> tuple[str, ...]:
     if not isinstance(given, list | tuple) or len(given) > FILES_MAX:
         raise InvalidArgument(f"files must be a list of up to {FILES_MAX} paths.")
     return tuple(dict.fromkeys(checking.text(each, "files", PATH_MAX, empty=False) for each in given))
+
+
+def line(value: object, what: str, limit: int) -> str:
+    """A text on one line, or none: a branch, a commit, a folder. It is shown in terminals as it is."""
+    checked = checking.text(value, what, limit)
+    if not all(letter.isprintable() or letter == "\xa0" for letter in checked):
+        raise InvalidArgument(f"{what} must be printable text on one line.")
+    return checked
+
+
+def _project_name(value: object) -> str:
+    name = check_topic_name(value)
+    if topic_key(name) == EVERYBODY:
+        raise InvalidArgument(
+            f"A project can't be called {name}: its news would go to #{EVERYBODY}, which everybody reads.",
+            hint="Choose another name.",
+        )
+    return name
 
 
 def _resources(value: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from hubbub.bus.checking import number, seconds, text
 from hubbub.bus.files import Files, named
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
 from hubbub.errors import HubbubError, InvalidArgument
+from hubbub.errors_work import StepNotClaimed
 from hubbub.model import Actor
 from hubbub.model_work import (
     CLAIM_MS,
@@ -141,7 +142,8 @@ class Work(Files):
     ) -> Step:
         """Change what a step needs: numbers of steps of its project, or objects as in a step."""
         gone = tuple(number(num, "remove", 1, 2**31) for num in remove)
-        return self._store.work.set_needs(actor, named(step, "step"), add=planning.needs(add), remove=gone)
+        edges = planning.needs(add)
+        return self._told(self._store.work.set_needs(actor, named(step, "step"), add=edges, remove=gone))
 
     def cancel_step(self, actor: Actor, step: str, *, reason: str = "") -> Step:
         """It is not to be done."""
@@ -253,8 +255,8 @@ class Work(Files):
         return self._store.work.start(
             actor,
             _token(token),
-            branch=_optional(branch, "branch", planning.LABEL_MAX),
-            worktree=_optional(worktree, "worktree", planning.PATH_MAX),
+            branch=_line(branch, "branch", planning.LABEL_MAX),
+            worktree=_line(worktree, "worktree", planning.PATH_MAX),
         )
 
     def renew(self, actor: Actor, token: str, *, notes: str | None = None) -> Claim:
@@ -277,7 +279,7 @@ class Work(Files):
         return self._store.work.complete(
             actor,
             _token(token),
-            commit=_optional(commit, "commit", planning.LABEL_MAX),
+            commit=_line(commit, "commit", planning.LABEL_MAX),
             files=planning.files(files),
             notes=_optional(notes, "notes", planning.TEXT_MAX),
             result=_optional(result, "result", planning.TEXT_MAX),
@@ -287,7 +289,7 @@ class Work(Files):
 
     def merge(self, actor: Actor, step: str, *, commit: str | None = None) -> Step:
         """The step's work is in the base."""
-        commit = _optional(commit, "commit", planning.LABEL_MAX)
+        commit = _line(commit, "commit", planning.LABEL_MAX)
         return self._told(self._store.work.merge(actor, named(step, "step"), commit=commit))
 
     def fail(
@@ -317,12 +319,13 @@ class Work(Files):
 
     def release(self, actor: Actor, token: str, *, notes: str | None = None, delay: float = 0) -> Step:
         """Give the step back without blame."""
-        return self._store.work.release(
+        released = self._store.work.release(
             actor,
             _token(token),
             notes=_optional(notes, "notes", planning.TEXT_MAX),
             delay_ms=seconds(delay, "delay", WEEK_SECONDS),
         )
+        return self._told(released)
 
     def retry(self, actor: Actor, step: str, *, note: str = "") -> Step:
         """Bring a failed, parked or cancelled step back."""
@@ -337,10 +340,17 @@ class Work(Files):
         return self._store.work.stale(idle_ms=idle_ms, limit=number(limit, "limit", 1, PAGE_MAX))
 
     def recover(self, actor: Actor | None, step: str) -> Step:
-        """Take a step back from a claim that ran out, if it is still the one that is seen now."""
+        """Take a step back from a claim that ran out, if it is still the one that is seen now.
+
+        Raises:
+            StepNotClaimed: nobody has it, and the last who had it did not lose it.
+            ClaimLive: its holder may be at work.
+        """
         found, attempts = self._store.work.step(named(step, "step"))
         if not attempts or attempts[0].state != "live":
-            return found  # looking at it ended the claim that ran out
+            if attempts and attempts[0].state == "lost" and found.status in ("not_started", "parked"):
+                return found  # looking at it ended the claim that ran out
+            raise StepNotClaimed(f"Step {found.num} ({found.title[:60]}) is {found.status}: nobody holds it.")
         live = attempts[0]
         recovered = self._store.work.recover(
             actor, found.id, attempt=live.number, lease_until=live.lease_until
@@ -378,6 +388,10 @@ def _hopeless(nothing: Nothing) -> bool:
 
 def _token(value: object) -> str:
     return text(value, "claim token", 100, empty=False)
+
+
+def _line(value: object, what: str, limit: int) -> str | None:
+    return None if value is None else planning.line(value, what, limit)
 
 
 def _optional(value: object, what: str, limit: int) -> str | None:

@@ -13,6 +13,7 @@ from hubbub.errors import ImportInvalid, InvalidArgument
 from hubbub.errors_work import ProjectNotFound
 from hubbub.interchange.hq_file import Database, SourceProject, SourceStep, Trace
 from hubbub.model import Actor
+from hubbub.model_topics import EVERYBODY
 from hubbub.model_work import (
     DONE,
     PAST_ATTEMPTS_MAX,
@@ -123,7 +124,7 @@ def _import(bus: Bus, actor: Actor, plan: _Plan, name: str) -> HqProject:
     source = plan.source
     draft = ProjectDraft(
         name=name,
-        base_commit=source.base_commit[: planning.LABEL_MAX],
+        base_commit=_printable(source.base_commit)[: planning.LABEL_MAX],
         priority=max(-PRIORITY_MAX, min(PRIORITY_MAX, source.priority)),
         metadata=None if name == source.name else {"hq_name": source.name[:TOPIC_NAME_MAX]},
         steps=plan.steps,
@@ -174,7 +175,7 @@ def _known(plan: _Plan, digest: str, name: str) -> str:
 
 def _names(bus: Bus, plans: list[_Plan]) -> dict[str, str]:
     """A name for each project: its own, or with a number behind it where that is taken here."""
-    taken: set[str] = set()
+    taken = {EVERYBODY}
     after: str | None = None
     while True:
         page, after = bus.work.projects(after=after, limit=1000)
@@ -303,13 +304,13 @@ class _Reading:
             raise InvalidArgument(f"its steps wait for each other: {safe_line(circle, 200)}.") from None
 
     def _draft(self, step: SourceStep) -> StepDraft:
-        title = "".join(letter if letter.isprintable() else " " for letter in step.branch).strip()
+        title = _printable(step.branch)
         where = f"step {step.num}"
         return StepDraft(
             title=title[: planning.TITLE_MAX] or where,
             num=step.num,
-            branch=self._fitting(step.branch, planning.LABEL_MAX, f"branch of {where}"),
-            scope=self._fitting(step.scope, planning.LABEL_MAX, f"scope of {where}"),
+            branch=self._line(step.branch, planning.LABEL_MAX, f"branch of {where}"),
+            scope=self._line(step.scope, planning.LABEL_MAX, f"scope of {where}"),
             needs=tuple(Need(num) for num in step.needs),
         )
 
@@ -343,9 +344,9 @@ class _Reading:
             claimed_at=claimed,
             ended_at=max([claimed, *times]),
             started_at=trace.started_at,
-            branch=self._fitting(trace.branch, planning.LABEL_MAX, f"branch of {where}") or None,
-            worktree=self._fitting(trace.worktree, planning.PATH_MAX, f"worktree of {where}") or None,
-            commit=self._fitting(trace.commit, planning.LABEL_MAX, f"commit of {where}") or None,
+            branch=self._line(trace.branch, planning.LABEL_MAX, f"branch of {where}") or None,
+            worktree=self._line(trace.worktree, planning.PATH_MAX, f"worktree of {where}") or None,
+            commit=self._line(trace.commit, planning.LABEL_MAX, f"commit of {where}") or None,
             files=tuple(file for file in files if len(file) <= planning.PATH_MAX),
             notes=notes or None,
             failure="task" if failed else None,
@@ -358,6 +359,10 @@ class _Reading:
             self._agents[name] = suggest_name(name) or UNKNOWN
             return self._agents[name]
         return name
+
+    def _line(self, text: str, limit: int, what: str) -> str:
+        """A text that stands on one line here."""
+        return self._fitting(_printable(text), limit, what)
 
     def _fitting(self, text: str, limit: int, what: str) -> str:
         if len(text) > limit and what not in self._cut:
@@ -379,3 +384,8 @@ class _Reading:
         if self._state() == "paused":
             notes.append("it was completed in hq with steps that are not done: it is paused here.")
         return notes
+
+
+def _printable(text: str) -> str:
+    """``text`` on one line, with a space for what can't be seen."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()

@@ -12,7 +12,7 @@ from hubbub.interchange import checks
 from hubbub.interchange.plan_text import Parsed, invalid
 from hubbub.model import Actor
 from hubbub.model_work import DONE, PROJECT_STATES, STATUSES, STEPS_MAX, Need, Past, PastAttempt, StepDraft
-from hubbub.names import check_name, check_topic_name, check_word, nearest
+from hubbub.names import check_name, check_word, nearest
 
 FORMAT = "hubbub-plan"
 VERSION = 1
@@ -75,9 +75,9 @@ def read_plan(bus: Bus, actor: Actor, parsed: Parsed, name: str | None, *, keep_
     if name is None and value.get("name") is None:
         raise invalid("The plan has no name.", hint="Nothing was imported. Give it one.", field="name")
     checked_name = (
-        check_topic_name(name)
+        _checked_name(name)
         if name is not None
-        else reader.checked(0, "name", lambda: check_topic_name(value["name"]))
+        else reader.checked(0, "name", lambda: _checked_name(value["name"]))
     )
     given = {
         field: value[field]
@@ -97,6 +97,10 @@ def read_plan(bus: Bus, actor: Actor, parsed: Parsed, name: str | None, *, keep_
         state = "active"
     steps, past = reader.steps(value.get("steps"), keep_done=keep_done, aborted=state == "aborted")
     return Plan(checked_name, head, steps, past, state)
+
+
+def _checked_name(name: object) -> str:
+    return str(planning.project_changes({"name": name})["name"])
 
 
 def _refuse_other(parsed: Parsed, value: dict[str, Any]) -> None:
@@ -264,6 +268,10 @@ class _Reader:
             value = outcome.get(name)
             return None if value is None else checking.text(value, name, limit)
 
+        def line(name: str, limit: int) -> str | None:
+            value = outcome.get(name)
+            return None if value is None else planning.line(value, name, limit)
+
         def when(name: str) -> int | None:
             value = outcome.get(name)
             return None if value is None else checks.time_of(value, name)
@@ -280,9 +288,9 @@ class _Reader:
             claimed_at=claimed,
             ended_at=ended,
             started_at=when("started_at"),
-            branch=text("branch", planning.LABEL_MAX),
-            worktree=text("worktree", planning.PATH_MAX),
-            commit=text("commit_hash", planning.LABEL_MAX),
+            branch=line("branch", planning.LABEL_MAX),
+            worktree=line("worktree", planning.PATH_MAX),
+            commit=line("commit_hash", planning.LABEL_MAX),
             files=planning.files(outcome.get("files_modified", ())),
             notes=text("notes", planning.TEXT_MAX),
             result=text("result", planning.TEXT_MAX),

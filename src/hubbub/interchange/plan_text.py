@@ -65,7 +65,7 @@ def read(text: str, form: str | None) -> Parsed:
     if size > PLAN_BYTES:
         raise invalid(
             f"The plan has {size} bytes; at most {PLAN_BYTES} are read.",
-            hint="Nothing was imported. Import a part of it, and add the other steps with add_steps.",
+            hint="Nothing was imported. Import a part and add the other steps: add_steps, or hubbub step add",
         )
     text = text.removeprefix("\ufeff")
     if not text.strip():

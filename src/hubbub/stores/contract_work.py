@@ -7,7 +7,8 @@ A step is **ready** when it is not_started, its project active, every need met, 
 its paths nor its resources held by a live claim or another agent's reservation. Claiming finds and takes
 the first ready step in one stroke, so that a claim has one holder. Every later write of a claim carries
 its **token**; one whose lease ran out, was taken, recovered, cancelled or released raises ``CLAIM_LOST``,
-which says when and to whom. A claim whose lease ran out is over at once: whatever looks at it next ends it.
+which says when and to whom, and one that no claim has ``CLAIM_NOT_FOUND``. A claim whose lease ran out is
+over at once: whatever looks at it next ends it.
 """
 
 from __future__ import annotations

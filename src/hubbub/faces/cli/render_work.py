@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubbub.faces.cli.output import Output
-    from hubbub.model_work import Attempt, Claim, Conflict, Counts, Project, Reservation, Stale, Step
+    from hubbub.model_work import (
+        Attempt,
+        Claim,
+        Conflict,
+        Counts,
+        Holder,
+        Lost,
+        Project,
+        Reservation,
+        Stale,
+        Step,
+    )
 
 STATUS_WIDTH = len("not_started")
 
@@ -210,6 +221,7 @@ def claim(shown: Claim, now: int, output: Output) -> None:
     output.line(f"{INDENT}{output.styled('Lease:', dim)} {lease(shown, now)}")
     block("Project", shown.project.description, output)
     _fields(step, output)
+    block("Brought back with the note", shown.note, output)
     if own.notes:
         block("Notes", own.notes, output)
     if shown.needs:
@@ -224,6 +236,37 @@ def claim(shown: Claim, now: int, output: Output) -> None:
         output.line(f"{INDENT}{output.styled('Earlier attempts:', dim)}")
     for attempt in shown.earlier:
         _attempt(attempt, now, output)
+
+
+def holder(shown: Holder, now: int, *, named: bool = True) -> str:
+    """Who has a step, until when, and what a person can do when nobody is there."""
+    told = f"{safe_line(shown.name)} is held by {shown.agent}" if named else shown.agent
+    ends = f"its lease ends {due(now, shown.lease_until)}"
+    if shown.offline_since is None:
+        return f"{told}, {ends}" if named else f"{told} is there; {ends}"
+    since = to_iso(shown.offline_since)
+    told += f", offline since {since}" if named else f" is offline since {since}"
+    return (
+        f"{told}; {ends}. To free it now, and all that {shown.agent} holds: hubbub unregister {shown.agent}"
+    )
+
+
+def lost(shown: Lost, name: str, now: int, output: Output) -> None:
+    """Add what became of a claim that its agent lost, and where its work may be."""
+    step, own = shown.step, shown.attempt
+    so = f"{step.agent} has it now" if step.status in LIVE else f"it is {step.status}"
+    ended = ago(now, own.ended_at or own.lease_until)
+    output.line(
+        f"{output.styled('Lost:', 'yellow')} {name}  {step.id}  {safe_line(step.title, 100)}: "
+        f"attempt {own.number} ended {ended}; {so}"
+    )
+    places = [
+        f"{title} {safe_line(value)}"
+        for title, value in (("branch", own.branch), ("worktree", own.worktree))
+        if value
+    ]
+    where = f"{INDENT}Your work is in {', '.join(places)}: do not push it." if places else ""
+    output.line(where or f"{INDENT}Stop working on it, and do not push.")
 
 
 def lease(shown: Claim, now: int) -> str:

@@ -19,12 +19,16 @@ class KeptClaims:
         """Claims that no call of this session has ended."""
         self._told: set[str] = set()
         """Steps whose loss the member was told, and that it claimed or looked at no more."""
+        self._forgotten: dict[str, None] = {}
+        """The latest tokens that mean nothing any more."""
         self._lock = threading.Lock()
 
     def keep(self, token: str, step: str) -> None:
-        """The member has this claim on the step of that id. One that was ended stays so: who looked at the
-        claims may have done so before."""
+        """The member has this claim on the step of that id. One that was ended or forgotten stays so: who
+        looked at the claims may have done so before."""
         with self._lock:
+            if token in self._forgotten:
+                return
             self._told.discard(step)
             if token not in self._steps:
                 self._steps[token] = step
@@ -61,6 +65,9 @@ class KeptClaims:
         with self._lock:
             self._steps.pop(token, None)
             self._open.discard(token)
+            self._forgotten[token] = None
+            if len(self._forgotten) > KEPT_MAX:
+                del self._forgotten[next(iter(self._forgotten))]
 
     def step_of(self, token: str) -> str | None:
         """The id of the step that a kept token is a claim on."""

@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubbub.clock import left
+from hubbub.clock import left, to_iso
 from hubbub.faces.mcp.long_texts import LongTexts
 from hubbub.faces.mcp.render import LINE_WIDTH, quoted
 from hubbub.faces.mcp.render_topics import ago, counted
-from hubbub.model_work import Attempt, Blocker, Claim, Counts, Nothing, Project, Step
+from hubbub.model_work import (
+    LIVE,
+    Attempt,
+    Blocker,
+    Claim,
+    Counts,
+    Holder,
+    Lost,
+    Nothing,
+    Project,
+    Step,
+)
 from hubbub.text import safe_line
 
 TITLE_SHOWN = 200
@@ -194,6 +205,7 @@ def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str], oth
     lines.append(f"{counts_text(nothing.counts)}.")
     if nothing.blocked_by and nothing.reason != "all_done":
         lines.append(f"In the way: {', '.join(map(safe_line, nothing.blocked_by[:20]))}.")
+    lines += [f"- {holder_text(holder, now)}" for holder in nothing.holders if holder.step not in held]
     if held:
         lines.append(f"You have {', '.join(held[:20])} yourself: claim_step(mine=true) shows it.")
     if others:
@@ -218,6 +230,35 @@ def nothing_text(nothing: Nothing, now: int, waited: float, held: list[str], oth
     return "\n".join(lines)
 
 
+def holder_text(holder: Holder, now: int) -> str:
+    """Who has a step, until when, and whether anybody is there."""
+    told = f"{quoted(holder.name)} ({holder.step}) is held by {holder.agent}"
+    ends = f"its lease ends in {left(holder.lease_until, now)}"
+    if holder.offline_since is None:
+        return f"{told}; {ends} unless renewed."
+    since = to_iso(holder.offline_since)
+    return f"{told}, offline since {since}; {ends}: claim_step takes it then, or recover_step."
+
+
+def _blocker_line(blocker: Blocker, now: int) -> str:
+    line = f"- {safe_line(blocker.says)} ({safe_line(blocker.what)})"
+    return line if blocker.holder is None else f"{line}: {holder_text(blocker.holder, now)}"
+
+
+def lost_lines(lost: tuple[Lost, ...], now: int) -> list[str]:
+    """What an agent lost while it was away, a line each."""
+    lines = []
+    for step, own in lost:
+        so = f"{step.agent} has it now" if step.status in LIVE else f"it is {step.status}"
+        ended = ago(own.ended_at or own.lease_until, now)
+        line = f"- step {step.num} ({step.id}) {quoted(step.title[:TITLE_SHOWN])}: "
+        line += f"your attempt {own.number} ended {ended}; {so}"
+        for name, value in (("branch", own.branch), ("worktree", own.worktree)):
+            line += f"; {name} {quoted(value)}" if value else ""
+        lines.append(line)
+    return ["You lost, and must not push:", *lines] if lines else []
+
+
 def step_text(
     step: Step,
     project: Project,
@@ -232,7 +273,9 @@ def step_text(
     lines += texts.lines(data["step"])
     if step.status == "not_started":
         lines.append("It can be claimed now." if not blockers else "It can't be claimed now:")
-        lines += [f"- {safe_line(blocker.says)} ({safe_line(blocker.what)})" for blocker in blockers[:50]]
+        lines += [_blocker_line(blocker, now) for blocker in blockers[:50]]
+    elif blockers and blockers[0].holder is not None and blockers[0].holder.offline_since is not None:
+        lines.append(holder_text(blockers[0].holder, now))
     if attempts:
         lines.append("Attempts, the latest first:")
     for attempt, shown in zip(attempts, data["attempts"], strict=False):

@@ -18,8 +18,8 @@ from hubbub.faces.mcp.pending import Taken
 from hubbub.faces.mcp.plan_tools import AS_AGENT, FILES_SHARE, GET_AVAILABLE, GET_STEP, KEY, PLAN_TOOLS
 from hubbub.faces.mcp.render import BODY_SHARE, quoted, safe_json
 from hubbub.faces.mcp.tools import ADDS, FLAG, NUMBER, TEXT, Answer, Caller, Tool
-from hubbub.model_work import FAILURES, Claim, Nothing, Step
-from hubbub.wire_work import claim_dict, counts_dict, nothing_dict, step_dict
+from hubbub.model_work import FAILURES, Claim, Lost, Nothing, Step
+from hubbub.wire_work import claim_dict, counts_dict, lost_dict, nothing_dict, step_dict
 
 MINE_SHOWN = 10
 """Claims that are shown whole at once."""
@@ -33,17 +33,32 @@ def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
     if len(given) > 1:
         raise InvalidArgument("mine=true shows what you have: give it alone.")
     claims = adopt(caller.bus, caller.member, all_=True)
+    lost = caller.bus.work.lost(caller.member.seat.actor)
+    gone: dict[str, Any] = {"lost": [_lost(each) for each in lost]} if lost else {}
+    told = render.lost_lines(lost, caller.bus.store.now())
     if not claims:
-        return Answer("You have no claim. claim_step() takes a step.", {"claims": []})
+        text = "\n".join(["You have no claim. claim_step() takes a step.", *told])
+        return Answer(text, safe_json({"claims": [], **gone}))
     share = BODY_SHARE // min(len(claims), MINE_SHOWN)
     shown = [_claim(caller, claim, [], share) for claim in claims[:MINE_SHOWN]]
     text = "\n\n".join(answer.text for answer in shown)
-    data: dict[str, Any] = {"claims": [answer.data for answer in shown]}
+    data: dict[str, Any] = {"claims": [answer.data for answer in shown], **gone}
     if len(claims) > len(shown):
         rest = [claim.step.id for claim in claims[len(shown) :]]
         data["more"] = rest
         text += f"\n\nAnd {len(rest)} more: {', '.join(rest[:100])}"
-    return Answer(text, data)
+    return Answer("\n\n".join([text, *(["\n".join(told)] if told else [])]), safe_json(data))
+
+
+def _lost(lost: Lost) -> dict[str, Any]:
+    """A lost claim in short."""
+    shown = lost_dict(lost)
+    step = {
+        key: shown["step"][key] for key in ("id", "num", "title", "status", "agent") if key in shown["step"]
+    }
+    own = shown["attempt"]
+    keys = ("number", "claimed_at", "ended_at", "branch", "worktree")
+    return {"step": step, "attempt": {key: own[key] for key in keys if key in own}}
 
 
 def _claiming(caller: Caller, given: dict[str, Any]) -> Steps[Answer]:
@@ -84,9 +99,6 @@ def _claim(caller: Caller, claim: Claim, others: list[str], share: int = BODY_SH
         shorten(attempt, "files_modified", share=FILES_SHARE)
     for key in ("notes", "result", "files_modified"):
         data["step"].pop(key, None)  # the attempt's own
-    note = _note(caller, claim)
-    if note:
-        data["retry_note"] = note
     if others:
         data["also_yours"] = others
     texts = long_texts.of_claim(claim, data, share)
@@ -94,16 +106,6 @@ def _claim(caller: Caller, claim: Claim, others: list[str], share: int = BODY_SH
     named = "" if caller.members.is_default(caller.member) else caller.member.seat.agent.name
     text = render.claim_text(claim, data, texts, caller.bus.store.now(), others, named)
     return Answer(text, safe_json(data))
-
-
-def _note(caller: Caller, claim: Claim) -> str:
-    """What was said to whoever tries next, by the last who brought the step back since its last attempt."""
-    if not claim.earlier:
-        return ""
-    kinds = ("step_retried", "step_claimed")
-    events = caller.bus.events.events(step=claim.step.id, kinds=kinds, newest=True, limit=2)
-    before = [event for event in events if event.event == "step_retried"]
-    return str((before[-1].detail or {}).get("note", "")) if before else ""
 
 
 def _nothing(caller: Caller, nothing: Nothing, waited: float) -> Answer:

@@ -32,7 +32,7 @@ def begin(
             tx.db.execute(SQL["name_topic"], values)
         row = one(tx.db, SQL["topic_by_number"], {"topic": number})
         assert row is not None  # it was just written
-        return Import(topic_of(row), row[7], False)
+        return Import(topic_of(row), row[7])
 
 
 def add(core: Core, actor: Actor, source: str, after: int, messages: tuple[Imported, ...]) -> int:

@@ -32,6 +32,7 @@ from hubbub.stores.sqlite import (
     work_explain,
     work_figures,
     work_files,
+    work_own,
     work_plans,
     work_telling,
 )
@@ -65,7 +66,7 @@ class SqliteWork:
         if row is not None and row[0]:
             # A look needs no turn: where nothing can be written, it shows what is written.
             with suppress(BusBusy, BusFull, BusReadOnly), self._core.write() as tx:
-                ends.expire(tx, self._core.clock.now())
+                work_telling.expire(tx, self._core.clock.now())
 
     # --- plans -------------------------------------------------------------------------------
 
@@ -177,12 +178,12 @@ class SqliteWork:
 
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """What the agent holds."""
-        return work_claims.mine(self._core, actor)
+        return work_own.mine(self._core, actor)
 
     def lost(self, actor: Actor) -> tuple[Lost, ...]:
         """What it lost of late."""
         self._catch_up()
-        return work_claims.lost(self._core, actor)
+        return work_own.lost(self._core, actor)
 
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None

@@ -72,7 +72,7 @@ def _put_back(
     without = []
     for step, num in rows.items():
         each = known.get(num, Past(num))
-        aborted = state == "aborted" and each.status not in (*DONE, "cancelled")
+        aborted = state == "aborted" and each.status == "not_started"
         status = "cancelled" if aborted else each.status
         for number, attempt in enumerate(each.attempts, 1):
             _add_attempt(tx, step, number, attempt, now)

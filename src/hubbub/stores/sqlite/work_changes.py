@@ -9,7 +9,9 @@ from hubbub.errors_work import (
     ClaimChanged,
     ClaimLive,
     ProjectExists,
+    ProjectNotDone,
     StepBegun,
+    StepCompletedOtherwise,
     StepExists,
     StepNotCompleted,
     StepNotParked,
@@ -64,11 +66,27 @@ def update_project(core: Core, actor: Actor, project: str, changes: dict[str, An
         if taken is not None and taken[0] != row[0]:
             raise ProjectExists(f"A project is called {values['name']}.")
         tx.db.execute(PLANS["change_project"], values)
-        add_event(tx.db, now, "project_changed", actor, project=row[0], detail=changes)
+        was = {} if values["state"] == row[3] else {"was": row[3]}
+        if was and values["state"] == "completed":
+            _refuse_open(row)
+        add_event(tx.db, now, "project_changed", actor, project=row[0], detail={**changes, **was})
         if values["state"] != row[3]:
             _state_follows(tx, actor, row[0], row[3], values["state"], now)
         ends.ring(tx, row[0], row[1])
         return project_of(project_row(tx.db, row[0]))
+
+
+def _refuse_open(row: Row) -> None:
+    """Raise when a project has steps that are neither done nor cancelled."""
+    not_started, claimed, in_progress, _, _, failed, parked, *_ = row[12:]
+    left = not_started + claimed + in_progress + failed + parked
+    if left:
+        one = left == 1
+        raise ProjectNotDone(
+            f"{left} {'step' if one else 'steps'} of {row[2]} {'is' if one else 'are'} neither done nor "
+            "cancelled; nothing was changed.",
+            open=left,
+        )
 
 
 def _state_follows(tx: Write, actor: Actor, project: int, before: str, state: str, now: int) -> None:
@@ -115,6 +133,9 @@ def edit_step(core: Core, actor: Actor, name: str, changes: dict[str, Any]) -> S
         values["rank"] = (row[21] if row[21] is not None else now) - values["priority"] * AGEING_MS
         tx.db.execute(PLANS["change_step"], values)
         ends.note(tx, now, "step_changed", actor, row, detail=changes)
+        if row[13] in LIVE and values["time_limit_ms"] != row[17]:
+            tx.db.execute(SQL["limit_attempt"], {"step": row[0], "time_limit_ms": values["time_limit_ms"]})
+            ends.expire(tx, now)
         return step_of(tx.db, step_row(tx.db, row[0]))
 
 
@@ -157,8 +178,11 @@ def set_needs(core: Core, actor: Actor, name: str, add: tuple[Need, ...], remove
     with core.write() as tx:
         now = core.clock.now()
         row = _unbegun(tx, actor, name, now)
-        plans.set_needs(tx, row, add, remove, now)
-        detail = {"needs": [need.num for need in add], "no_longer": list(remove)}
+        plans.set_needs(tx, actor, row, add, remove, now)
+        detail: dict[str, Any] = {"needs": [need.num for need in add], "no_longer": list(remove)}
+        after = step_row(tx.db, row[0])
+        if row[14] and not after[14] and after[13] == "not_started":
+            detail["ready"] = True
         ends.note(tx, now, "step_changed", actor, row, detail=detail)
         return step_of(tx.db, step_row(tx.db, row[0]))
 
@@ -174,12 +198,13 @@ def split(core: Core, actor: Actor, name: str, parts: tuple[StepDraft, ...]) -> 
         )
         numbered = set(plans.numbers_of(tx, row[2], parts))
         whole = tuple(part._replace(needs=_with_whole(part, numbered, needs)) for part in parts)
-        added = plans.add_all(tx, actor, row[2], whole, now)
+        inherited = frozenset(need.num for need in needs)
+        added = plans.add_all(tx, actor, row[2], whole, now, inherited=inherited)
         nums = [step_row(tx.db, step)[4] for step in added]
         for dependent, _, until, fails, _ in list(tx.db.execute(PLANS["dependents_of"], {"step": row[0]})):
             tx.db.execute(PLANS["remove_need"], {"step": dependent, "needed": row[0]})
             following = tuple(Need(num, until, fails) for num in nums)
-            plans.set_needs(tx, step_row(tx.db, dependent), following, (), now)
+            plans.set_needs(tx, actor, step_row(tx.db, dependent), following, (), now)
         _cancel(tx, actor, row[0], row[13], now, f"split into {', '.join(map(str, nums))}", None)
         return tuple(step_of(tx.db, step_row(tx.db, step)) for step in added)
 
@@ -255,6 +280,11 @@ def merge(core: Core, actor: Actor, name: str, commit: str | None) -> Step:
         admit(tx, actor, now)
         row = step_row(tx.db, find_step(tx.db, name))
         if row[13] == "merged":
+            if commit and row[30] and commit != row[30]:
+                raise StepCompletedOtherwise(
+                    f"Step {row[4]} of {row[27]} is merged already, as {row[30]}; nothing was changed.",
+                    commit=row[30],
+                )
             return step_of(tx.db, row)
         if row[13] != "completed":
             raise StepNotCompleted(f"Step {row[4]} of {row[27]} is {row[13]}, not completed.")

@@ -7,15 +7,14 @@ from typing import Any
 import apsw
 
 from hubbub.clock import to_iso
-from hubbub.errors_work import ClaimLost
+from hubbub.errors_work import ClaimLost, ClaimNotFound, StepCompletedOtherwise
 from hubbub.model import Actor
 from hubbub.model_work import (
     AGEING_MS,
     BACKOFF_MAX_MS,
     BACKOFF_MS,
-    LOST_SHOWN_MS,
+    LEASE_MIN_MS,
     Claim,
-    Lost,
     Nothing,
     Step,
     Wanted,
@@ -43,25 +42,29 @@ from hubbub.stores.sqlite.work_rows import (
 
 _AGENTS = statements("agents.sql")
 
-TOLD_WITH = 20
-"""How many news one completion or failure posts in its own stroke: its own, and few that were left."""
-
 
 def claim(
     core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
 ) -> Claim | Nothing:
     """See :meth:`hubbub.stores.contract_work.WorkStore.claim`."""
+    found = _claim(core, actor, wanted, lease_ms, start, key)
+    if isinstance(found, Nothing) and ends.end_dead_sessions(core):
+        found = _claim(core, actor, wanted, lease_ms, start, key)  # what they held is to be had sooner
+    return found
+
+
+def _claim(
+    core: Core, actor: Actor, wanted: Wanted, lease_ms: int, start: bool, key: str | None
+) -> Claim | Nothing:
     # Nothing to claim is the common case while waiting: answer it without taking the turn to write.
     nothing = _nothing_there(core, actor, wanted, key)
-    if nothing is not None and ends.end_dead_sessions(core):
-        nothing = _nothing_there(core, actor, wanted, key)
     if nothing is not None:
         return nothing
     with core.write() as tx:
         # Waiting for the turn takes time: what ran out meanwhile is over, and a new lease begins now.
         now = core.clock.now()
         state = admit(tx, actor, now)
-        ends.expire(tx, now)
+        work_telling.expire(tx, now)
         asked = resolve(tx.db, wanted)
         if isinstance(asked, Nothing):
             return asked
@@ -82,7 +85,8 @@ def claim(
             return why_nothing(tx.db, asked, actor.agent, now)
         if state.ephemeral:
             tx.db.execute(_AGENTS["agent_takes_part"], {"name": actor.agent})
-        return claim_of(tx.db, answer["token"])._replace(repeated=repeated)
+    with core.read() as db:  # what the claim shows needs no turn, and others wait for theirs
+        return claim_of(db, answer["token"])._replace(repeated=repeated)
 
 
 def _nothing_there(core: Core, actor: Actor, wanted: Wanted, key: str | None) -> Nothing | None:
@@ -136,6 +140,9 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
     step, number, time_limit = rows[0]
     row = step_row(tx.db, step)
     token, limit = "c" + new_token(16), now + time_limit
+    session = actor.session or _serving(tx, actor.agent, now)
+    if session is not None:
+        lease_ms = max(lease_ms, LEASE_MIN_MS)  # its beats must be in time
     tx.db.execute(
         SQL["add_attempt"],
         {
@@ -143,7 +150,7 @@ def _take(tx: Write, actor: Actor, asked: Asked, lease_ms: int, start: bool, now
             "step": step,
             "number": number,
             "agent": actor.agent,
-            "session": actor.session or _serving(tx, actor.agent, now),
+            "session": session,
             "now": now,
             "started_at": now if start else None,
             "lease_ms": lease_ms,
@@ -186,35 +193,6 @@ def claim_of(db: apsw.Connection, token: str) -> Claim:
     return Claim(token, project, step_of(db, step), own, needs, earlier, note=note)
 
 
-def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
-    """See :meth:`hubbub.stores.contract_work.WorkStore.mine`."""
-    with core.write() as tx:
-        now = core.clock.now()
-        admit(tx, actor, now)
-        ends.expire(tx, now)
-        found = list(tx.db.execute(SQL["live_of_agent"], {"agent": actor.agent, "now": now}))
-        for _, attempt, step, number, session in found:
-            if actor.session is not None and session != actor.session:
-                values = {"attempt": attempt, "session": actor.session, "now": now}
-                tx.db.execute(SQL["adopt"], values)
-                ends.note(tx, now, "claim_adopted", actor, step_row(tx.db, step), attempt=number)
-        return tuple(claim_of(tx.db, row[0]) for row in found)
-
-
-def lost(core: Core, actor: Actor) -> tuple[Lost, ...]:
-    """See :meth:`hubbub.stores.contract_work.WorkStore.lost`."""
-    now = core.clock.now()
-    found = []
-    with core.read() as db:
-        check_actor(db, actor, now)
-        values = {"agent": actor.agent, "since": now - LOST_SHOWN_MS}
-        for step, number in list(db.execute(SQL["lost_of_agent"], values)):
-            attempt = one(db, SQL["attempt_numbered"], {"step": step, "number": number})
-            assert attempt is not None  # it was just found
-            found.append(Lost(step_of(db, step_row(db, step)), attempt_of(attempt)))
-    return tuple(found)
-
-
 def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
     """The attempt of a token that is the actor's live claim.
 
@@ -223,8 +201,9 @@ def hold(tx: Write, actor: Actor, token: str, now: int) -> Row:
     """
     row = one(tx.db, SQL["attempt_of_token"], {"token": token})
     if row is None:
-        raise ClaimLost(
-            f"No claim has the token {ascii(token)[:40]}.", hint="Your own claims: claim_step(mine=true)"
+        raise ClaimNotFound(
+            f"No claim has the token {ascii(token)[:40]}.",
+            hint="Check it for typos. Your own claims: claim_step(mine=true), or hubbub step mine",
         )
     if row[3] != actor.agent:
         raise ClaimLost(f"This claim belongs to {row[3]}, not to {actor.agent}.", holder=row[3])
@@ -291,6 +270,7 @@ def complete(
         def act() -> dict[str, int]:
             done = one(tx.db, SQL["attempt_of_token"], {"token": token})
             if done is not None and done[3] == actor.agent and done[5] == "completed":
+                _refuse_otherwise(tx, done, left)
                 return {"step": done[1]}
             row = hold(tx, actor, token, now)
             ends.end_attempt(tx, row[0], now, "completed", started=True, **left)
@@ -304,8 +284,33 @@ def complete(
 
         answer, _ = once(tx, actor.agent, key, "complete", lambda: [token, left], now, act)
         if tell:
-            work_telling.tell_within(tx, now, TOLD_WITH)
-        return step_of(tx.db, step_row(tx.db, answer["step"]))
+            work_telling.tell_within(tx, now, work_telling.TOLD_WITH)
+    with core.read() as db:
+        return step_of(db, step_row(db, answer["step"]))
+
+
+def _refuse_otherwise(tx: Write, done: Row, left: dict[str, Any]) -> None:
+    """Raise when a step that is completed is to be completed with something else. What is not given is as it
+    was: an answer that was lost may be asked for with the token alone."""
+    attempt = one(tx.db, SQL["attempt_numbered"], {"step": done[1], "number": done[2]})
+    assert attempt is not None  # its row was just found
+    was = attempt_of(attempt)
+    completed = one(tx.db, SQL["completed_as"], {"step": done[1]})
+    commit = was.commit if completed is None else completed[0]
+    recorded = {"commit_id": commit, "files": was.files, "notes": was.notes, "result": was.result}
+    other = [name for name, value in left.items() if value and value != recorded[name]]
+    if not other:
+        return
+    step = step_row(tx.db, done[1])
+    named = " and ".join(name.removesuffix("_id") for name in other)
+    shown = f" (commit {commit})" if commit else ""
+    raise StepCompletedOtherwise(
+        f"Step {step[4]} of {step[27]} is done already{shown}, with another {named}; nothing was changed.",
+        commit=commit,
+        files=list(was.files),
+        notes=was.notes,
+        result=was.result,
+    )
 
 
 def fail(
@@ -328,7 +333,7 @@ def fail(
 
         answer, _ = once(tx, actor.agent, key, "fail", lambda: [token, told], now, act)
         if tell:
-            work_telling.tell_within(tx, now, TOLD_WITH)
+            work_telling.tell_within(tx, now, work_telling.TOLD_WITH)
         return step_of(tx.db, step_row(tx.db, answer["step"]))
 
 
@@ -372,7 +377,7 @@ def _release(
     attempt, step, number = claim
     ends.end_attempt(tx, attempt, now, "released", notes=notes)
     tx.db.execute(SQL["charge"], {"step": step, "charged": 0, "lost": 0, "forgiven": 1})
-    tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+    ends.give_back(tx, step, now, not_before)
     ends.note(tx, now, "step_released", actor, step_row(tx.db, step), attempt=number)
 
 

@@ -12,7 +12,10 @@ from hubbub.names import project_id
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, one
 from hubbub.stores.sqlite.due import expire_sessions
+from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.work_rows import SQL, project_row, step_row
+
+PLANS = statements("plans.sql")
 
 
 def note(
@@ -53,7 +56,18 @@ def finish(
 
 def cancel_with(tx: Write, actor: Actor | None, step: int, now: int, root: int) -> None:
     """Cancel what is not to be done without a step, and what is not to be done without that."""
-    left = [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})]
+    _cancel_all(
+        tx, actor, [(row[0], step) for row in tx.db.execute(SQL["cancelled_with"], {"step": step})], now, root
+    )
+
+
+def cancel_one_with(tx: Write, actor: Actor, step: int, without: int, now: int, root: int) -> None:
+    """The same for one of them alone."""
+    _cancel_all(tx, actor, [(step, without)], now, root)
+
+
+def _cancel_all(tx: Write, actor: Actor | None, left: list[tuple[int, int]], now: int, root: int) -> None:
+    """Cancel steps, each with what it can't be done without, and all that follows from that."""
     while left:
         each, without = left.pop()
         if step_row(tx.db, each)[13] == "cancelled":
@@ -115,12 +129,21 @@ def rest_or_park(
     row = step_row(tx.db, step)
     charged, lost, tries = row[23], row[24], row[15] - row[25]
     if charged < row[16] and lost < LOST_MAX and tries < TRIES_MAX:
-        tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+        give_back(tx, step, now, not_before)
         return "not_started"
     detail = {"failed": charged, "lost": lost, "attempts": tries}
     note(tx, now, "step_parked", actor, row, attempt=attempt, detail=detail)
     finish(tx, actor, step, now, "parked")
     return "parked"
+
+
+def give_back(tx: Write, step: int, now: int, not_before: int | None) -> None:
+    """claimed or in_progress -> not_started. It went on without what is to be done again by now: it waits for
+    that after all."""
+    tx.db.execute(SQL["give_back_step"], {"step": step, "not_before": not_before})
+    tx.db.execute(SQL["rate_needs"], {"step": step})
+    if step_row(tx.db, step)[14]:
+        tx.db.execute(PLANS["rate_ready"], {"step": step, "now": now, "ageing": AGEING_MS})
 
 
 def end_dead_sessions(core: Core) -> bool:

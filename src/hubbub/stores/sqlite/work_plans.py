@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import apsw
@@ -25,6 +28,8 @@ def create_project(
     core: Core, actor: Actor, draft: ProjectDraft, key: str | None
 ) -> tuple[Project, tuple[Step, ...]]:
     """See :meth:`hubbub.stores.contract_work.WorkStore.create_project`."""
+    numbers = _numbers(draft.steps, 0)
+    refuse_circles_among(numbers, draft.steps)  # a long plan is checked before the turn to write is taken
     with core.write() as tx:
         now = core.clock.now()
         admit_to_stay(tx, actor, now)
@@ -32,11 +37,12 @@ def create_project(
         def act() -> dict[str, Any]:
             refuse_taken(tx, draft.name)
             project = add_project(tx, actor, draft, now)
-            return {"project": project, "steps": add_all(tx, actor, project, draft.steps, now)}
+            return {"project": project, "steps": write_all(tx, actor, project, numbers, draft.steps, now)}
 
         answer, _ = once(tx, actor.agent, key, "create_project", lambda: draft, now, act)
-        shown = project_of(project_row(tx.db, answer["project"]))
-        return shown, tuple(step_of(tx.db, step_row(tx.db, step)) for step in answer["steps"])
+    with core.read() as db:  # to show a long plan takes as long as to write it, and needs no turn
+        shown = project_of(project_row(db, answer["project"]))
+        return shown, tuple(step_of(db, step_row(db, step)) for step in answer["steps"])
 
 
 def refuse_taken(tx: Write, name: str) -> None:
@@ -103,7 +109,8 @@ def add_steps(
 
         answer, _ = once(tx, actor.agent, key, "add_steps", lambda: [row[0], steps], now, act)
         _reopen(tx, actor, row[0], now)
-        return tuple(step_of(tx.db, step_row(tx.db, step)) for step in answer["steps"])
+    with core.read() as db:
+        return tuple(step_of(db, step_row(db, step)) for step in answer["steps"])
 
 
 def _reopen(tx: Write, actor: Actor, project: int, now: int) -> None:
@@ -111,7 +118,8 @@ def _reopen(tx: Write, actor: Actor, project: int, now: int) -> None:
     row = project_row(tx.db, project)
     if row[3] == "completed" and row[12]:
         tx.db.execute(SQL["set_state"], {"project": project, "state": "active"})
-        add_event(tx.db, now, "project_changed", actor, project=project, detail={"state": "active"})
+        detail = {"state": "active", "was": "completed"}
+        add_event(tx.db, now, "project_changed", actor, project=project, detail=detail)
 
 
 def add_all(
@@ -122,19 +130,47 @@ def add_all(
     now: int,
     *,
     statuses: dict[int, str] | None = None,
+    inherited: frozenset[int] = frozenset(),
 ) -> list[int]:
     """Write new steps and what they need; their numbers of rows, in the order given. ``statuses`` are what
-    the ledger says of those that come with one."""
+    the ledger says of those that come with one; ``inherited`` the numbers that they need as another step did,
+    which is not cancelled for their sake."""
     numbers = numbers_of(tx, project, drafts)
-    rows: dict[int, int] = {}
-    for num, draft in sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0]):
-        rows[num] = _add_step(tx, actor, project, num, draft, now, (statuses or {}).get(num))
-    for num, draft in zip(numbers, drafts, strict=True):
-        for need in draft.needs:
-            _add_need(tx, project, rows[num], num, need, rows)
-    refuse_cycles(tx.db, list(rows.values()))
-    for step in rows.values():
-        rate(tx, step, now)
+    refuse_circles_among(numbers, drafts)
+    return write_all(tx, actor, project, numbers, drafts, now, statuses=statuses, inherited=inherited)
+
+
+def write_all(
+    tx: Write,
+    actor: Actor,
+    project: int,
+    numbers: list[int],
+    drafts: tuple[StepDraft, ...],
+    now: int,
+    *,
+    statuses: dict[int, str] | None = None,
+    inherited: frozenset[int] = frozenset(),
+) -> list[int]:
+    """The same for steps whose numbers are known to be free, and without circles."""
+    last = one(tx.db, PLANS["last_step"], {})
+    following = count((last[0] if last else 0) + 1)
+    rows = {num: next(following) for num in sorted(numbers)}
+    edges, waiting = _edges(tx, project, dict(zip(numbers, drafts, strict=True)), rows)
+    # What steps need is written before they are: then no step is written again for each of its needs.
+    tx.db.execute(PLANS["check_edges_later"])
+    tx.db.executemany(PLANS["add_need"], edges)
+    given = sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0])
+    tx.db.executemany(
+        PLANS["add_step"],
+        (_step_values(rows[num], project, num, draft, waiting[rows[num]], now) for num, draft in given),
+    )
+    for num, step in rows.items():
+        detail = {"num": num}
+        status = {"status": statuses[num]} if statuses and num in statuses else {}
+        add_event(tx.db, now, "step_added", actor, project=project, step=step, detail={**detail, **status})
+    for edge in edges:
+        if edge["on_failure"] == "cancel" and edge["given_up"] and edge["num"] not in inherited:
+            _cancel_late(tx, actor, edge["step"], edge["needed"], now)
     ends.ring(tx, project, project_row(tx.db, project)[1])
     return [rows[num] for num in numbers]
 
@@ -142,28 +178,30 @@ def add_all(
 def numbers_of(tx: Write, project: int, drafts: tuple[StepDraft, ...]) -> list[int]:
     """The numbers that new steps get."""
     last = one(tx.db, PLANS["last_number"], {"project": project})
+    numbers = _numbers(drafts, last[0] if last else 0)
+    given = [draft.num for draft in drafts if draft.num is not None]
+    taken = list(tx.db.execute(PLANS["numbered"], {"project": project, "nums": dump(given)}))
+    if taken:
+        raise StepExists(f"The project has a step {taken[0][0]} already; nothing was added.")
+    return numbers
+
+
+def _numbers(drafts: tuple[StepDraft, ...], last: int) -> list[int]:
     given = [draft.num for draft in drafts if draft.num is not None]
     seen: set[int] = set()
     for num in given:
         if num in seen:
             raise StepExists(f"Two of the new steps have the number {num}; nothing was added.")
         seen.add(num)
-    taken = list(tx.db.execute(PLANS["numbered"], {"project": project, "nums": dump(given)}))
-    if taken:
-        raise StepExists(f"The project has a step {taken[0][0]} already; nothing was added.")
-    following = max([last[0] if last else 0, *given])
-    numbers = []
-    for draft in drafts:
-        if draft.num is None:
-            following += 1
-        numbers.append(following if draft.num is None else draft.num)
-    return numbers
+    following = count(max([last, *given]) + 1)
+    return [next(following) if draft.num is None else draft.num for draft in drafts]
 
 
-def _add_step(
-    tx: Write, actor: Actor, project: int, num: int, draft: StepDraft, now: int, status: str | None
-) -> int:
-    values = {
+def _step_values(
+    step: int, project: int, num: int, draft: StepDraft, waiting: int, now: int
+) -> dict[str, Any]:
+    return {
+        "step": step,
         "tag": new_tag(),
         "project": project,
         "num": num,
@@ -176,42 +214,70 @@ def _add_step(
         "resources": dump(draft.resources),
         "holds": int(bool(draft.paths or draft.resources)),
         "priority": draft.priority,
+        "waiting": waiting,
         "rank": now - draft.priority * AGEING_MS,
         "max_attempts": draft.max_attempts,
         "time_limit_ms": draft.time_limit_ms,
         "metadata": None if draft.metadata is None else dump(draft.metadata),
         "now": now,
+        "ready_at": None if waiting else now,
     }
-    tx.db.execute(PLANS["add_step"], values)
-    step = tx.db.last_insert_rowid()
-    detail = {"num": num} if status is None else {"num": num, "status": status}
-    add_event(tx.db, now, "step_added", actor, project=project, step=step, detail=detail)
-    return step
 
 
-def _add_need(tx: Write, project: int, step: int, num: int, need: Need, known: dict[int, int]) -> None:
-    if need.num == num:
-        raise DependencyCycle(f"Step {num} can't need itself; nothing was changed.", cycle=[num, num])
-    needed = known.get(need.num)
-    if needed is None:
-        row = one(tx.db, SQL["step_numbered"], {"project": project, "num": need.num})
-        if row is None:
-            raise StepNotFound(
-                f"Step {num} needs step {need.num}, which the project does not have; nothing was changed."
-            )
-        needed = int(row[0])
-    status = one(tx.db, PLANS["status_of"], {"step": needed})
-    assert status is not None
-    met = status[0] == "merged" or (status[0] in DONE and need.until == "completed")
-    met = met or (need.on_failure == "continue" and status[0] in ("failed", "parked", "cancelled"))
-    values = {
+def _edges(
+    tx: Write, project: int, drafts: dict[int, StepDraft], rows: dict[int, int]
+) -> tuple[list[dict[str, Any]], Counter[int]]:
+    """What new steps need, as rows, and how many needs of each are not met."""
+    wanted = {need.num for draft in drafts.values() for need in draft.needs} - rows.keys()
+    known = {num: (step, "not_started") for num, step in rows.items()}
+    for num, step, status in tx.db.execute(
+        PLANS["numbered"], {"project": project, "nums": dump(sorted(wanted))}
+    ):
+        known[num] = (step, status)
+    edges: list[dict[str, Any]] = []
+    waiting: Counter[int] = Counter()
+    for num, draft in drafts.items():
+        for need in {need.num: need for need in draft.needs}.values():
+            if need.num not in known:
+                raise _not_there(num, need)
+            edge = _edge(rows[num], *known[need.num], need)
+            edges.append(edge)
+            waiting[rows[num]] += not edge["met"]
+    return edges, waiting
+
+
+def _edge(step: int, needed: int, status: str, need: Need) -> dict[str, Any]:
+    """A row of what a step needs, given the status of the other."""
+    given_up = status in ("failed", "parked", "cancelled")
+    met = status == "merged" or (status in DONE and need.until == "completed")
+    return {
         "step": step,
         "needed": needed,
+        "num": need.num,
         "until": need.until,
         "on_failure": need.on_failure,
-        "met": int(met),
+        "met": int(met or (need.on_failure == "continue" and given_up)),
+        "given_up": given_up,
     }
-    tx.db.execute(PLANS["add_need"], values)
+
+
+def _not_there(num: int, need: Need) -> StepNotFound:
+    return StepNotFound(
+        f"Step {num} needs step {need.num}, which the project does not have; nothing was changed."
+    )
+
+
+def _add_need(tx: Write, project: int, step: int, num: int, need: Need) -> int:
+    """Write what a step needs that is there; the row of the other."""
+    if need.num == num:
+        raise _circle([num, num])
+    row = one(tx.db, SQL["step_numbered"], {"project": project, "num": need.num})
+    if row is None:
+        raise _not_there(num, need)
+    status = one(tx.db, PLANS["status_of"], {"step": row[0]})
+    assert status is not None  # it was just found
+    tx.db.execute(PLANS["add_need"], _edge(step, row[0], status[0], need))
+    return int(row[0])
 
 
 def rate(tx: Write, step: int, now: int) -> None:
@@ -219,29 +285,76 @@ def rate(tx: Write, step: int, now: int) -> None:
     tx.db.execute(PLANS["rate_ready"], {"step": step, "now": now, "ageing": AGEING_MS})
 
 
-def set_needs(tx: Write, row: Row, add: tuple[Need, ...], remove: tuple[int, ...], now: int) -> None:
+def set_needs(
+    tx: Write, actor: Actor, row: Row, add: tuple[Need, ...], remove: tuple[int, ...], now: int
+) -> None:
     """Change what a step needs."""
     for num in remove:
         needed = one(tx.db, SQL["step_numbered"], {"project": row[2], "num": num})
         if needed is not None:
             tx.db.execute(PLANS["remove_need"], {"step": row[0], "needed": needed[0]})
-    for need in add:
-        _add_need(tx, row[2], row[0], row[4], need, {})
-    refuse_cycles(tx.db, [row[0]])
+    edges = [_add_need(tx, row[2], row[0], row[4], need) for need in add]
+    refuse_circle(tx.db, row[0], edges)
     rate(tx, row[0], now)
+    for need, edge in zip(add, edges, strict=True):
+        if need.on_failure == "cancel":
+            _cancel_late(tx, actor, row[0], edge, now)
 
 
-def refuse_cycles(db: apsw.Connection, starts: list[int]) -> None:
-    """Raise DependencyCycle, with the circle, when one leads through any of these steps."""
+def _cancel_late(tx: Write, actor: Actor, step: int, needed: int, now: int) -> None:
+    """A step comes to need one that it is not to be done without: if that was given up before, so is this."""
+    found = one(tx.db, PLANS["given_up_need"], {"step": step, "needed": needed})
+    if found is not None:
+        root = needed if found[0] is None else found[0]
+        ends.cancel_one_with(tx, actor, step, needed, now, root)
+        ends.complete_project(tx, actor, step_row(tx.db, step)[2], now)
+
+
+def refuse_circles_among(numbers: list[int], drafts: tuple[StepDraft, ...]) -> None:
+    """Raise DependencyCycle, with the circle, when new steps need each other in one. Nothing that was there
+    before needs any of them, so no other circle leads through them."""
+    needs = {num: [need.num for need in draft.needs] for num, draft in zip(numbers, drafts, strict=True)}
+    found = find_circle(list(needs), lambda num: [each for each in needs[num] if each in needs])
+    if found:
+        raise _circle(found)
+
+
+def refuse_circle(db: apsw.Connection, step: int, needed: list[int]) -> None:
+    """Raise DependencyCycle, with the circle, when one leads through a step and what it needs by now.
+
+    What they need in turn and what needs the step are walked at once, so that the smaller of the two decides
+    how long it takes.
+    """
+    above, below = {*needed}, {step}
+    left_above, left_below = [*needed], [step]
+    while left_above and left_below:
+        for each in _needed(db, left_above.pop()):
+            if each not in above:
+                above.add(each)
+                left_above.append(each)
+        for (each,) in db.execute(PLANS["needing"], {"step": left_below.pop()}):
+            if each not in below:
+                below.add(each)
+                left_below.append(each)
+        if not above.isdisjoint(below):
+            break
+    else:
+        return
+    found = find_circle([step], lambda each: _needed(db, each))
+    if found:
+        rows = (one(db, PLANS["status_of"], {"step": each}) for each in found)
+        raise _circle([row[1] if row else 0 for row in rows])
+
+
+def find_circle(starts: list[int], needed: Callable[[int], list[int]]) -> list[int]:
+    """The first circle that can be reached from these, from a step to itself; nothing if there is none."""
     done: set[int] = set()
     for start in starts:
-        path: list[int] = []
-        on_path: set[int] = set()
+        if start in done:
+            continue
         # Each entry is a step and what it still has to look into; no recursion: chains can be long.
-        stack: list[tuple[int, list[int]]] = [(start, [])] if start not in done else []
-        if stack:
-            stack = [(start, _needed(db, start))]
-            path, on_path = [start], {start}
+        stack = [(start, needed(start))]
+        path, on_path = [start], {start}
         while stack:
             step, left = stack[-1]
             if not left:
@@ -251,22 +364,21 @@ def refuse_cycles(db: apsw.Connection, starts: list[int]) -> None:
                 continue
             following = left.pop()
             if following in on_path:
-                raise _cycle(db, [*path[path.index(following) :], following])
+                return [*path[path.index(following) :], following]
             if following not in done:
-                stack.append((following, _needed(db, following)))
+                stack.append((following, needed(following)))
                 path.append(following)
                 on_path.add(following)
+    return []
 
 
 def _needed(db: apsw.Connection, step: int) -> list[int]:
     return [row[0] for row in db.execute(PLANS["needs_of_step"], {"step": step})]
 
 
-def _cycle(db: apsw.Connection, steps: list[int]) -> DependencyCycle:
-    nums = []
-    for step in steps:
-        row = one(db, PLANS["status_of"], {"step": step})
-        nums.append(row[1] if row else 0)
+def _circle(nums: list[int]) -> DependencyCycle:
+    if len(nums) == 2:
+        return DependencyCycle(f"Step {nums[0]} can't need itself; nothing was changed.", cycle=nums)
     shown = " -> ".join(str(num) for num in nums[:30]) + (" -> ..." if len(nums) > 30 else "")
     return DependencyCycle(
         f"Steps would wait for each other: {shown} ({len(nums) - 1} steps); nothing was changed.", cycle=nums

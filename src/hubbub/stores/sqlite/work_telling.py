@@ -9,6 +9,7 @@ import apsw
 from hubbub.model import Actor
 from hubbub.model_topics import Post
 from hubbub.names import BUS_NAME
+from hubbub.stores.sqlite import work_ends as ends
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, dump, one
 from hubbub.stores.sqlite.rows import load
@@ -27,10 +28,16 @@ NEWS = {
     "step_parked": "is parked: its attempts are used up",
     "step_cancelled": "is cancelled",
     "step_retried": "is to be done again",
+    "step_released": "was given back and can be claimed again",
+    "step_changed": "waits for no other step any more",
+    "project_changed": "",
     "claim_expired": "was lost by its holder",
     "claim_recovered": "was taken back from its holder",
 }
-"""The events that others want to know of, as the topic words them."""
+"""The events that others want to know of, as the topic words them; of a change only when it leads on."""
+
+TOLD_WITH = 20
+"""How many news one write posts in its own stroke: its own, and few that were left."""
 
 MOVE_ON = 500
 """How many events that are no news may follow the last one that was told."""
@@ -69,6 +76,12 @@ def tell_within(tx: Write, now: int, limit: int) -> int:
     return count
 
 
+def expire(tx: Write, now: int) -> None:
+    """End the claims whose lease ran out, and tell of them in the same stroke."""
+    if ends.expire(tx, now):
+        tell_within(tx, now, TOLD_WITH)
+
+
 def _worth_a_turn(db: apsw.Connection, told: int, last: int, news: str) -> bool:
     """Whether there is news, or so much else that the place should move on past it."""
     if last - told > MOVE_ON:
@@ -85,6 +98,8 @@ def _post(tx: Write, event: Row, now: int) -> bool:
     if topic is None or topic[3] != "open":
         return False
     known: dict[str, Any] = {} if detail is None else load(detail)
+    if not _leads_on(name, known):
+        return False
     body = _worded(tx.db, found, name, step, known)
     metadata = {"event": name, "project": found[2], "attempt": attempt}
     if step is not None:
@@ -101,7 +116,16 @@ def _post(tx: Write, event: Row, now: int) -> bool:
     return True
 
 
+def _leads_on(event: str, detail: dict[str, Any]) -> bool:
+    """Whether a change makes a difference to those who wait for work."""
+    if event == "step_changed":
+        return bool(detail.get("ready"))
+    return event != "project_changed" or "was" in detail
+
+
 def _worded(db: apsw.Connection, project: Row, event: str, step: int | None, detail: dict[str, Any]) -> str:
+    if event == "project_changed":
+        return f"The project {project[2]} is {detail['state']}; it was {detail['was']}."
     if event == "project_completed" or step is None:
         return f"All steps of {project[2]} are over: the project is completed."
     row = step_row(db, step)

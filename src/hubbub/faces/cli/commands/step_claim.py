@@ -6,7 +6,7 @@ messages. One that a killed command had is found by ``step mine``, or by claimin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubbub.errors import EXIT_NOTHING, HubbubError
 from hubbub.errors_work import ProjectNotFound
@@ -15,7 +15,7 @@ from hubbub.faces.cli.bodies import read_text
 from hubbub.faces.cli.holding import Signals, drive, hand_over
 from hubbub.model_work import Nothing
 from hubbub.text import safe_line
-from hubbub.wire_work import claim_dict, nothing_dict
+from hubbub.wire_work import claim_dict, lost_dict, nothing_dict
 
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
@@ -62,8 +62,11 @@ def _nothing(context: Context, found: Nothing) -> int:
     if found.retry_at is not None:
         again = f" There may be something {render_work.due(context.bus.store.now(), found.retry_at)}."
     context.output.line(f"Nothing to claim ({found.reason}): {safe_line(found.says)}{again}")
-    for what in found.blocked_by[:10]:
-        if what.startswith("s"):
+    now, who = context.bus.store.now(), {holder.step: holder for holder in found.holders}
+    for what in list(dict.fromkeys((*who, *found.blocked_by)))[:10]:
+        if what in who:
+            context.output.line(f"  In the way: {render_work.holder(who[what], now)}")
+        elif what.startswith("s"):
             context.output.line(f"  In the way: {what}; more: hubbub step show {what}")
     return EXIT_NOTHING
 
@@ -100,15 +103,20 @@ def _give_back(context: Context, actor: Actor, found: Claim) -> None:
 
 def mine(context: Context) -> int:
     """What the agent holds."""
-    held = context.bus.work.mine(context.actor)
-    if context.output.json:
-        context.output.answer({"claims": [claim_dict(claim) for claim in held]})
-    else:
-        now = context.bus.store.now()
-        for each in held:
-            render_work.claim(each, now, context.output)
-        if not held:
-            context.output.line("You hold no step.")
+    actor, output = context.actor, context.output
+    held = context.bus.work.mine(actor)
+    lost = context.bus.work.lost(actor)
+    if output.json:
+        answer: dict[str, Any] = {"claims": [claim_dict(claim) for claim in held]}
+        output.answer({**answer, "lost": [lost_dict(each) for each in lost]} if lost else answer)
+        return 0 if held else EXIT_NOTHING
+    now = context.bus.store.now()
+    for claimed in held:
+        render_work.claim(claimed, now, output)
+    if not held:
+        output.line("You hold no step.")
+    for each, name in zip(lost, claims.labels(context, [each.step for each in lost]), strict=True):
+        render_work.lost(each, name, now, output)
     return 0 if held else EXIT_NOTHING
 
 

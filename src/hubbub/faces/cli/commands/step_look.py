@@ -9,6 +9,7 @@ from hubbub.errors import InvalidArgument
 from hubbub.faces.cli import render_work
 from hubbub.faces.cli.claims import labels
 from hubbub.faces.cli.failures import UsageError
+from hubbub.model_work import LIVE
 from hubbub.names import check_word
 from hubbub.text import safe_line
 from hubbub.wire_work import attempt_dict, blocker_dict, step_dict
@@ -68,8 +69,13 @@ def show(context: Context) -> int:
         }
         output.answer(answer)
         return 0
+    now = context.bus.store.now()
     why = [blocker.says for blocker in blockers]
-    render_work.whole_step(step, attempts, project, context.bus.store.now(), output, why)
+    # Who has the step itself is said above; that nobody is there is not.
+    held = work.explain(step.id) if step.status in LIVE else blockers
+    gone = [each.holder for each in held if each.holder is not None and each.holder.offline_since is not None]
+    why += [render_work.holder(each, now) for each in dict.fromkeys(gone)]
+    render_work.whole_step(step, attempts, project, now, output, why)
     return 0
 
 
@@ -89,8 +95,11 @@ def explain(context: Context) -> int:
         output.line(f"{name} can be claimed now: hubbub step claim --step {step.id}")
         return 0
     output.line(f"{name} can't be claimed now:")
+    now = context.bus.store.now()
     for blocker in blockers:
         output.line(f"  {blocker.kind:<8}  {safe_line(blocker.says)}  {safe_line(blocker.what)}")
+        if blocker.holder is not None:
+            output.line(f"  {'':<8}  {render_work.holder(blocker.holder, now, named=False)}")
     return 0
 
 

@@ -24,11 +24,11 @@ WHERE (:state IS NULL OR state = :state)
 ORDER BY priority DESC, project DESC LIMIT :limit;
 
 -- name: add_step
--- A new step. Its needs follow and make it wait.
-INSERT INTO steps (tag, project, num, title, instructions, acceptance, branch, scope, paths, resources, holds,
-                   priority, status, rank, max_attempts, time_limit_ms, metadata, created_at, ready_at)
-VALUES (:tag, :project, :num, :title, :instructions, :acceptance, :branch, :scope, :paths, :resources, :holds,
-        :priority, 'not_started', :rank, :max_attempts, :time_limit_ms, :metadata, :now, :now);
+-- A new step, whose needs are written already.
+INSERT INTO steps (step, tag, project, num, title, instructions, acceptance, branch, scope, paths, resources, holds,
+                   priority, status, waiting, rank, max_attempts, time_limit_ms, metadata, created_at, ready_at)
+VALUES (:step, :tag, :project, :num, :title, :instructions, :acceptance, :branch, :scope, :paths, :resources, :holds,
+        :priority, 'not_started', :waiting, :rank, :max_attempts, :time_limit_ms, :metadata, :now, :ready_at);
 
 -- name: change_step
 -- What a step says of itself.
@@ -37,6 +37,14 @@ UPDATE steps SET num = :num, title = :title, instructions = :instructions, accep
     priority = :priority, rank = :rank, max_attempts = :max_attempts, time_limit_ms = :time_limit_ms,
     not_before = :not_before, metadata = :metadata
 WHERE step = :step;
+
+-- name: last_step
+-- The row of the newest step; steps are never removed.
+SELECT coalesce(max(step), 0) FROM steps;
+
+-- name: check_edges_later
+-- Until this transaction ends, what steps need may be written before the steps are.
+PRAGMA defer_foreign_keys = ON;
 
 -- name: last_number
 -- The highest number of a project's steps.
@@ -58,7 +66,17 @@ DELETE FROM needs WHERE step = :step AND needed = :needed;
 
 -- name: needs_of_step
 -- What one step needs, as numbers of rows.
-SELECT e.needed, n.num FROM needs e JOIN steps n ON n.step = e.needed WHERE e.step = :step;
+SELECT needed FROM needs WHERE step = :step;
+
+-- name: needing
+-- What needs one step, as numbers of rows.
+SELECT step FROM needs WHERE needed = :step;
+
+-- name: given_up_need
+-- Whether a step is not to be done without one that was given up, and what that was cancelled for.
+SELECT n.cancelled_for FROM needs e JOIN steps n ON n.step = e.needed JOIN steps s ON s.step = e.step
+WHERE e.step = :step AND e.needed = :needed AND e.met = 0 AND e.on_failure = 'cancel'
+  AND n.status IN ('failed', 'parked', 'cancelled') AND s.status = 'not_started';
 
 -- name: dependents_of
 -- What needs one step.
@@ -87,7 +105,7 @@ ORDER BY s.project, s.num LIMIT :limit;
 -- name: open_steps
 -- What an aborted project cancels.
 SELECT step, status FROM steps
-WHERE project = :project AND status IN ('not_started', 'claimed', 'in_progress', 'failed', 'parked');
+WHERE project = :project AND status IN ('not_started', 'claimed', 'in_progress');
 
 -- name: cancelled_by_abort
 -- What comes back when it is active again.

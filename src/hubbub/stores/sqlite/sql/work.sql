@@ -192,6 +192,17 @@ CROSS JOIN steps s ON s.step IN (
 WHERE p.state = 'active' AND p.ready > 0
 ORDER BY place, s.step;
 
+-- name: limit_attempt
+-- The time limit of a step was changed: it is that of its live claim, too.
+UPDATE attempts SET limit_until = claimed_at + :time_limit_ms,
+    lease_until = min(lease_until, claimed_at + :time_limit_ms)
+WHERE step = :step AND state = 'live';
+
+-- name: completed_as
+-- With which commit a step was completed, whatever came of merging.
+SELECT json_extract(detail, '$.commit_id') FROM events
+WHERE step = :step AND event = 'step_completed' ORDER BY seq DESC LIMIT 1;
+
 -- name: add_attempt
 -- A claim begins.
 INSERT INTO attempts (token, step, number, agent, session, state, claimed_at, started_at, renewed_at,
