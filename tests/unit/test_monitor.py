@@ -162,3 +162,12 @@ def test_a_bus_that_can_not_be_written_is_followed_all_the_same(
     running.wait(lambda: len(running.complaints) == 2)
     assert "The disk is full." in running.complaints[0]
     assert "written again" in running.complaints[1]
+
+
+def test_what_the_agent_sends_itself_is_not_told(running: Running) -> None:
+    bob = running.bus.agents.attach("bob")
+    ids = running.send(1)
+    running.bus.mail.send(bob, running.bus.mail.draft("alice", "an answer"))
+    ids.append(running.bus.mail.send(bob, running.bus.mail.draft("bob", "a note to itself")).id)
+    ids += running.send(1)
+    running.wait_for(ids)
