@@ -65,6 +65,8 @@ class Wrapper:
             self._child.start()
             while self._child.exit_status is None and time.monotonic() < self._give_up_at:
                 self._turn()
+            self._ringer.end(time.monotonic())
+            self._tell(time.monotonic())
             self._drain()
             self._tidy()
         finally:

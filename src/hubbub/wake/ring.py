@@ -145,6 +145,13 @@ class Ringer:
         overdue = self._held_since + NOTICE_SECONDS
         return min(again, overdue) if overdue > now else again
 
+    def end(self, now: float) -> None:
+        """The program has ended: what became of a line on its way is said."""
+        if self._phase == "entered":
+            self._end(True, "rang", now)
+        elif self._phase == "written":
+            self._end(False, "the program ended", now)
+
     def _rest(self, now: float, terminal: Terminal) -> float:
         quiet_at = self.output_at + self._profile.quiet_seconds
         ready_at = max(self._keys.touched_at + self._profile.untouched_seconds, self._not_before)

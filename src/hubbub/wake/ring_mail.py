@@ -27,6 +27,7 @@ ARRIVALS = ("message_sent", "message_released", "lease_expired", "message_retrie
 """Events after which a message can be had that could not be had before."""
 
 LOOK_AGAIN_SECONDS = 5.0
+FLOOD_SECONDS = 0.02
 OVERDUE_SECONDS = 1.0
 """What fell due is brought back by whoever keeps house; it is looked for this often until then."""
 
@@ -177,7 +178,9 @@ class Mailbox:
                         if not bus.presence.keep(beside.agent, beside.slot, told) and not self._enter(bus):
                             return
                         keep_house(bus.store, bus.agents, holder)
-                    bell.wait(wait)
+                    if bell.wait(wait) and wait > FLOOD_SECONDS:
+                        self._stop.wait(FLOOD_SECONDS)  # what comes in a flood is looked at together
+                        bell.clear()
         finally:
             self._bell = None
             answerer.stop()
