@@ -62,6 +62,23 @@ def look(path: str, within: str | None = None) -> Found:
         raise ConfigUnreadable(f"{path} can't be read: {error.strerror}.") from None
 
 
+def read(path: str) -> bytes | None:
+    """What the file at ``path`` holds, to look at only; None where there is none.
+
+    Raises:
+        ConfigUnreadable: it is too large or no regular file.
+        OSError: it can't be read.
+    """
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST:
+        raise ConfigUnreadable(f"{path} is no regular file, or too large.")
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def _target(path: str, within: str | None) -> str:
     try:
         target = os.path.realpath(path, strict=os.path.lexists(path))

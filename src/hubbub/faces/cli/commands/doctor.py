@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 def doctor(context: Context) -> int:
     """Run every check; a problem needs a person."""
-    findings = list(_findings(context))
+    findings = [*_findings(context), *_clients()]
     level = max((finding.level for finding in findings), key=(OK, WARNING, PROBLEM).index)
     if context.output.json:
         context.output.answer({"result": level, "checks": [_as_dict(finding) for finding in findings]})
@@ -75,6 +75,7 @@ def _findings(context: Context) -> Iterator[Finding]:
         _mail,
         _agent,
         _bells,
+        _waking,
     ]
     for check in checks:
         try:
@@ -241,6 +242,24 @@ def _bells(context: Context) -> Iterator[Finding]:
     else:
         fix = "Waiting works, but later: let this user create sockets beside the bus."
         yield Finding("bells", WARNING, "no socket can be had to wake a waiter", fix)
+
+
+def _waking(context: Context) -> Iterator[Finding]:
+    from hubbub.faces.cli.commands.doctor_clients import waking
+
+    for level, found, fix in waking(context):
+        yield Finding("waking", level, found, fix)
+
+
+def _clients() -> Iterator[Finding]:
+    """These do not need the bus."""
+    from hubbub.faces.cli.commands.doctor_clients import clients
+
+    try:
+        for level, found, fix in clients():
+            yield Finding("clients", level, found, fix)
+    except HubbubError as error:
+        yield Finding("clients", PROBLEM, error.message, error.hint)
 
 
 def _show(context: Context, finding: Finding) -> None:
