@@ -68,14 +68,7 @@ CREATE TABLE steps (
 
 CREATE INDEX steps_ready ON steps (project, rank, num) WHERE status = 'not_started' AND waiting = 0;
 CREATE INDEX steps_ready_of_scope ON steps (project, scope, rank, num)
-    WHERE status = 'not_started' AND waiting = 0 AND scope <> '';
--- What is held, what waits for that, and what rests are asked with each claim: they must not cost a look at
--- all steps that are in hand or ready.
-CREATE INDEX steps_holding ON steps (step) WHERE holds = 1 AND status IN ('claimed', 'in_progress');
-CREATE INDEX steps_to_hold ON steps (project, rank, num)
-    WHERE holds = 1 AND status = 'not_started' AND waiting = 0;
-CREATE INDEX steps_resting ON steps (project, scope, not_before)
-    WHERE not_before IS NOT NULL AND status = 'not_started' AND waiting = 0;
+    WHERE status = 'not_started' AND waiting = 0;
 -- Why there is nothing of a scope to claim must not cost a look at all steps.
 CREATE INDEX steps_of_scope ON steps (scope, project, status, waiting) WHERE scope <> '';
 CREATE INDEX steps_cancelled_for ON steps (cancelled_for, project) WHERE cancelled_for IS NOT NULL;
@@ -181,7 +174,6 @@ CREATE UNIQUE INDEX attempts_one_live ON attempts (step) WHERE state = 'live';
 CREATE INDEX attempts_running_out ON attempts (lease_until) WHERE state = 'live';
 CREATE INDEX attempts_of_agent ON attempts (agent, attempt) WHERE state = 'live';
 CREATE INDEX attempts_of_session ON attempts (session) WHERE state = 'live';
-CREATE INDEX attempts_lost ON attempts (agent, ended_at) WHERE state = 'lost';
 
 CREATE TRIGGER attempts_end_once BEFORE UPDATE OF state ON attempts WHEN old.state <> 'live'
 BEGIN
