@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
@@ -231,3 +232,5 @@ class WorkMachine(Planning, Claiming, Holding):
 
 
 TestWork = WorkMachine.TestCase
+# The long profile takes longer than one test may otherwise.
+TestWork.pytestmark = [pytest.mark.timeout(3600)]  # type: ignore[attr-defined]
