@@ -52,6 +52,16 @@ def test_each_event_tells_what_is_new_once(cli: Cli, client: str) -> None:
     assert hooks.log == []
 
 
+def test_who_is_there_is_told_at_the_start(cli: Cli) -> None:
+    hooks = Hooks(cli, "claude", "alice")
+    with cli.bus() as bus:
+        bus.agents.join("codex", client="codex-mcp-client 0.1 <x>", ephemeral=True)
+        bus.agents.register("carol")
+        about = hooks.context("SessionStart")
+    assert "Online: codex (codex-mcp-client); 2 others not online now." in about
+    assert Hooks(cli, "claude", "bob").context("SessionStart").count("alice") == 0
+
+
 def test_the_event_may_be_named_on_the_command_line_in_either_language(cli: Cli) -> None:
     hooks = Hooks(cli, "claude", "alice")
     cli.send("alice", "one", agent="bob")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from hubbub.errors import HubbubError
 from hubbub.wake.hooks import identity, inbox, memory
 from hubbub.wake.hooks import occasion as o
 from hubbub.wake.hooks.occasion import NOTHING, Occasion, Verdict
@@ -70,7 +71,7 @@ def session_start(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdi
     from hubbub.wake.hooks import texts
 
     memory.prune(here.bus_url, time.time())
-    others = [other for other in here.bus.agents.all() if other.name != agent.name and not other.ephemeral]
+    others = [other for other in _agents(here.bus) if other.name != agent.name]
     queue, total = inbox.look(here.bus, agent.name)
     with _remembering(here, occasion, agent) as known:
         inbox.tell(known, queue)
@@ -82,6 +83,15 @@ def session_start(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdi
         texts.mail(queue, total, SHOWN) if queue else "",
     ]
     return Verdict(context="\n".join(part for part in parts if part))
+
+
+def _agents(bus: Bus) -> list[Agent]:
+    """The agents of the bus; a name that a server made up and nobody used counts only while it is online."""
+    try:
+        found = bus.agents.all()
+    except HubbubError:  # busy: then those whose process is gone are shown, too
+        found = bus.store.agents.all()
+    return [agent for agent in found if agent.session is not None or not agent.ephemeral]
 
 
 def prompt(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
