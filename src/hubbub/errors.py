@@ -428,10 +428,11 @@ class BackupFailed(StoreError):
 
 def all_errors() -> list[type[HubbubError]]:
     """Every error class, in the order of the files: the reference page is checked against it."""
-    from hubbub import errors_setup, errors_work  # their errors are of these classes
+    from hubbub import errors_setup, errors_wake, errors_work  # their errors are of these classes
 
     found: dict[type[HubbubError], None] = {}
-    for value in [*globals().values(), *vars(errors_work).values(), *vars(errors_setup).values()]:
+    modules = (errors_work, errors_setup, errors_wake)
+    for value in [*globals().values(), *(value for each in modules for value in vars(each).values())]:
         if isinstance(value, type) and issubclass(value, HubbubError):
             found[value] = None
     return list(found)

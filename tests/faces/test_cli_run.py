@@ -99,9 +99,9 @@ def test_every_byte_of_the_keyboard_goes_through(surroundings: dict[str, str]) -
     data = random.Random(1).randbytes(150_000) + "wörter 日本語".encode() * 500 + bytes(range(256))
     with Terminal.run([sys.executable, "-c", SINK, str(len(data))], surroundings) as terminal:
         terminal.until(b"ready")
-        for place in range(0, 3000):
-            terminal.type(data[place : place + 1])  # letters are torn apart
-        terminal.type(data[3000:])
+        for place in range(3000):
+            terminal.press(data[place : place + 1])  # letters are torn apart
+        terminal.press(data[3000:])
         assert terminal.end() == 0
         assert b"<" + hashlib.sha256(data).hexdigest().encode() + b">" in terminal.seen
 
@@ -113,7 +113,9 @@ def test_every_byte_of_the_program_goes_through(surroundings: dict[str, str]) ->
         assert terminal.seen == random.Random(5).randbytes(size)
 
 
-def test_keys_go_through_while_nobody_reads_the_screen(surroundings: dict[str, str], tmp_path: pathlib.Path) -> None:
+def test_keys_go_through_while_nobody_reads_the_screen(
+    surroundings: dict[str, str], tmp_path: pathlib.Path
+) -> None:
     script = (
         "import os, sys, threading, tty\n"
         "tty.setraw(0)\n"
@@ -161,7 +163,7 @@ def test_a_terminal_of_one_cell_will_do(surroundings: dict[str, str], url: str) 
         terminal.until(b"started")
         send(url)
         terminal.during(0.5)
-        terminal.type(b"\r")
+        terminal.press(b"\r")
         assert terminal.end() == 3
 
 
@@ -179,7 +181,7 @@ def test_ctrl_c_is_the_programs(surroundings: dict[str, str]) -> None:
     script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done"
     with Terminal.run(["sh", "-c", script], surroundings) as terminal:
         terminal.until(b"ready")
-        terminal.type(b"\x03")
+        terminal.press(b"\x03")
         assert terminal.end() == 9
 
 
@@ -206,21 +208,21 @@ def test_the_shells_job_control_works(surroundings: dict[str, str]) -> None:
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PS1": "shell$ ", "HISTFILE": "", **surroundings}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], environment) as terminal:
         terminal.until(b"shell$ ")
-        terminal.type(run.encode() + b"; echo status=$?\r")
+        terminal.press(run.encode() + b"; echo status=$?\r")
         terminal.until(b"up\r\n")
-        terminal.type(b"\x1a")
+        terminal.press(b"\x1a")
         terminal.until(b"Stopped")
         terminal.during(0.1)
-        terminal.type(b"echo back to the sh''ell\r")
+        terminal.press(b"echo back to the sh''ell\r")
         terminal.until(b"back to the shell")
-        terminal.type(b"fg; echo ended=$?\r")
+        terminal.press(b"fg; echo ended=$?\r")
         terminal.during(0.5)
-        terminal.type(b"still here\r")
+        terminal.press(b"still here\r")
         terminal.until(b"still here\r\nstill here")
-        terminal.type(b"\x04")
+        terminal.press(b"\x04")
         terminal.until(b"over")
         terminal.until(b"ended=0")
-        terminal.type(b"exit\r")
+        terminal.press(b"exit\r")
         terminal.end()
 
 
@@ -240,7 +242,7 @@ def test_a_locked_bus_holds_nothing_up_and_is_tried_again(surroundings: dict[str
     other.execute("BEGIN IMMEDIATE")
     with Terminal.run(["sh", "-c", "echo ran; read line; exit 5"], surroundings) as terminal:
         terminal.until(b"ran\r\n", seconds=5)
-        terminal.type(b"typed")
+        terminal.press(b"typed")
         terminal.until(b"typed", seconds=2)
         other.execute("ROLLBACK")
         other.close()
@@ -249,13 +251,16 @@ def test_a_locked_bus_holds_nothing_up_and_is_tried_again(surroundings: dict[str
             while not any(agent.name == "bob" for agent in bus.agents.all()):
                 assert time.monotonic() < deadline
                 terminal.during(0.05)
-        terminal.type(b"\r")
+        terminal.press(b"\r")
         assert terminal.end() == 5
 
 
 def test_it_stands_by_its_agent_and_says_what_it_waits_for(surroundings: dict[str, str], url: str) -> None:
     script = "printf 'Allow this? '; read line; printf '\\033[2J\\033[H> '; read line; exit 0"
-    with Terminal.run(["sh", "-c", script], surroundings, "--profile", "quick") as terminal, hubbub.connect(url) as bus:
+    with (
+        Terminal.run(["sh", "-c", script], surroundings, "--profile", "quick") as terminal,
+        hubbub.connect(url) as bus,
+    ):
         terminal.until(b"Allow this? ")
         send(url)
         wait_for_state(terminal, bus, "a dialog is open")
@@ -264,30 +269,34 @@ def test_it_stands_by_its_agent_and_says_what_it_waits_for(surroundings: dict[st
         ]
         pong = bus.presence.ping(None, "bob").pong
         assert (pong.by, pong.state) == ("wrapper", "a dialog is open")
-        terminal.type(b"y\r")
+        terminal.press(b"y\r")
         terminal.until(b"act on them.")
         assert terminal.end() == 0
         assert [wake.worked for wake in bus.presence.wakes("bob")] == [True]
         assert not bus.presence.standing("bob")
 
 
-def test_a_second_one_for_the_same_agent_runs_and_does_not_ring(surroundings: dict[str, str], url: str) -> None:
+def test_a_second_one_for_the_same_agent_runs_and_does_not_ring(
+    surroundings: dict[str, str], url: str
+) -> None:
     with Terminal.run(["sh", "-c", "echo first; read line"], surroundings) as first:
         first.until(b"first")
         with Terminal.run(["sh", "-c", "echo second; exit 4"], surroundings) as second:
             assert second.end() == 4
             assert b"wraps this agent already" in second.seen
-        first.type(b"\r")
+        first.press(b"\r")
         assert first.end() == 0
 
 
-def send(url: str, count: int = 1, **more: str) -> None:
+def send(url: str, count: int = 1, *, priority: str = "normal") -> None:
     """Mail for the agent."""
     with hubbub.connect(url) as bus:
         bus.agents.register("bob")
         bus.agents.register("alice")
         for number in range(count):
-            bus.mail.send(bus.agents.attach("alice"), bus.mail.draft("bob", f"message {number}", **more))
+            bus.mail.send(
+                bus.agents.attach("alice"), bus.mail.draft("bob", f"message {number}", priority=priority)
+            )
 
 
 def wait_for_state(terminal: Terminal, bus: Bus, state: str) -> None:

@@ -31,7 +31,11 @@ class Wrapped:
         with hubbub.connect(self.url) as bus:
             bus.agents.register("bob")
         self.terminal = Terminal.run(
-            [sys.executable, PROGRAM, str(self.record), str(seed)], environment, "--profile", "quick", answers=True
+            [sys.executable, PROGRAM, str(self.record), str(seed)],
+            environment,
+            "--profile",
+            "quick",
+            answers=True,
         )
         self.terminal.until(b"\x1b[4;1H\x1b[J> ")
 
@@ -54,7 +58,7 @@ class Wrapped:
 
     def finish(self) -> None:
         """End it by its own key; its exit status must come through."""
-        self.terminal.type(b"\x15\x04")
+        self.terminal.press(b"\x15\x04")
         assert self.terminal.end() == 7
         assert self.terminal.settings() == self.terminal.before
 
@@ -63,7 +67,9 @@ def line(count: int, urgent: int = 0) -> str:
     """The doorbell, as it is to be."""
     some = f" ({urgent} urgent)" if urgent else ""
     waits = "1 message" + some + " waits" if count == 1 else f"{count} messages{some} wait"
-    return f"Hubbub: {waits} in your inbox. Call receive_messages (in a shell: hubbub receive) and act on them."
+    return (
+        f"Hubbub: {waits} in your inbox. Call receive_messages (in a shell: hubbub receive) and act on them."
+    )
 
 
 def take_all(bus: Bus) -> None:
@@ -103,9 +109,9 @@ def test_ten_thousand_messages_are_one_ring(tmp_path: pathlib.Path) -> None:
     wrapped = Wrapped(tmp_path)
     with wrapped.terminal, hubbub.connect(wrapped.url) as bus:
         bus.agents.register("bob", inbox_limit=20_000)
-        wrapped.terminal.type(b"x")  # it waits
+        wrapped.terminal.press(b"x")  # it waits
         send(wrapped.url, 10_000)
-        wrapped.terminal.type(b"\x15")
+        wrapped.terminal.press(b"\x15")
         assert wrapped.until_sent(1) == [line(10_000)]
         wrapped.terminal.during(1.0)
         assert len(wrapped.sent()) == 1
@@ -115,11 +121,11 @@ def test_ten_thousand_messages_are_one_ring(tmp_path: pathlib.Path) -> None:
 def test_what_a_person_typed_is_never_sent_for_them(tmp_path: pathlib.Path) -> None:
     wrapped = Wrapped(tmp_path)
     with wrapped.terminal:
-        wrapped.terminal.type(b"half a line")
+        wrapped.terminal.press(b"half a line")
         send(wrapped.url)
         wrapped.terminal.during(2.5)
         assert not wrapped.sent()
-        wrapped.terminal.type(b" and its end" + ENTER)
+        wrapped.terminal.press(b" and its end" + ENTER)
         assert wrapped.until_sent(2) == ["half a line and its end", line(1)]
         wrapped.finish()
 
@@ -127,11 +133,11 @@ def test_what_a_person_typed_is_never_sent_for_them(tmp_path: pathlib.Path) -> N
 def test_a_dialog_gets_nothing(tmp_path: pathlib.Path) -> None:
     wrapped = Wrapped(tmp_path)
     with wrapped.terminal:
-        wrapped.terminal.type(b"\x0f")
+        wrapped.terminal.press(b"\x0f")
         send(wrapped.url)
         wrapped.terminal.during(1.5)
         assert [note["data"] for note in wrapped.notes("byte")] == ["\x0f"]
-        wrapped.terminal.type(b"n")
+        wrapped.terminal.press(b"n")
         assert wrapped.until_sent(1) == [line(1)]
         wrapped.finish()
 
@@ -144,14 +150,14 @@ def test_a_key_between_the_line_and_enter_keeps_enter_back(tmp_path: pathlib.Pat
     with wrapped.terminal:
         send(wrapped.url)
         wrapped.terminal.until(b"act on them.")
-        wrapped.terminal.type(b"X")
+        wrapped.terminal.press(b"X")
         wrapped.terminal.during(2.0)
         assert not wrapped.sent()
         with hubbub.connect(wrapped.url) as bus:
             [wake] = bus.presence.wakes("bob")
             assert not wake.worked
             assert "left to them" in wake.detail
-        wrapped.terminal.type(b"\x15")
+        wrapped.terminal.press(b"\x15")
         assert wrapped.until_sent(1) == [line(1)]
         wrapped.finish()
 
@@ -161,11 +167,11 @@ def test_a_dialog_between_the_line_and_enter_keeps_enter_back(tmp_path: pathlib.
     with wrapped.terminal:
         send(wrapped.url)
         wrapped.terminal.until(b"act on them.")
-        wrapped.terminal.type(b"\x0f")
+        wrapped.terminal.press(b"\x0f")
         wrapped.terminal.during(2.0)
         assert not wrapped.sent()
         assert not [note for note in wrapped.notes("byte") if note["dialog"]]
-        wrapped.terminal.type(b"n\x15")
+        wrapped.terminal.press(b"n\x15")
         assert wrapped.until_sent(1) == [line(1)]
         wrapped.finish()
 
@@ -177,7 +183,7 @@ def test_urgent_mail_rings_while_the_agent_works_where_that_is_kept(tmp_path: pa
         send(wrapped.url, priority="urgent")
         while not wrapped.sent():
             assert time.monotonic() < deadline
-            wrapped.terminal.type(b"\x17")  # it works on and on
+            wrapped.terminal.press(b"\x17")  # it works on and on
             wrapped.terminal.during(0.35)
         assert wrapped.sent() == [line(1, 1)]
         [paste] = [note for note in wrapped.notes("byte") if note["data"] == "\x1b[200~"]
@@ -193,18 +199,20 @@ def test_whatever_happens_every_byte_is_where_it_may_be(tmp_path: pathlib.Path, 
         for _ in range(12):
             what = chance.random()
             if what < 0.35:
-                wrapped.terminal.type(b"".join(chance.choice((b"A", b"B", b"C")) for _ in range(chance.randint(1, 5))))
+                wrapped.terminal.press(
+                    b"".join(chance.choice((b"A", b"B", b"C")) for _ in range(chance.randint(1, 5)))
+                )
                 wrapped.terminal.during(chance.choice((0, 0.05, 0.4)))
-                wrapped.terminal.type(chance.choice((ENTER, b"\x15", b"")))
+                wrapped.terminal.press(chance.choice((ENTER, b"\x15", b"")))
             elif what < 0.7:
                 send(wrapped.url, chance.choice((1, 5)))
             elif what < 0.8:
-                wrapped.terminal.type(chance.choice((b"\x0f", b"\x17")))
+                wrapped.terminal.press(chance.choice((b"\x0f", b"\x17")))
             else:
                 take_all(bus)
             wrapped.terminal.during(chance.uniform(0, 0.6))
-            wrapped.terminal.type(chance.choice((b"", b"n")))
-        wrapped.terminal.type(b"\x05n\x15")
+            wrapped.terminal.press(chance.choice((b"", b"n")))
+        wrapped.terminal.press(b"\x05n\x15")
         before = len(wrapped.sent())
         send(wrapped.url)
         sent = wrapped.until_sent(before + 1)
@@ -224,7 +232,9 @@ def judge(notes: list[dict[str, Any]], case: str) -> None:
             assert note["unseen"] or not (note["dialog"] or note["busy"]), (case, note)
         if note["what"] == "byte" and note["data"] == "\r":
             assert note["unseen"] or not note["dialog"], (case, note)
-            assert note["dialog"] or (note["text"].startswith("Hubbub: ") and note["text"].endswith("them.")), (case, note)
+            assert note["dialog"] or (
+                note["text"].startswith("Hubbub: ") and note["text"].endswith("them.")
+            ), (case, note)
         if note["what"] == "sent":
             assert "Hubbub: " not in note["data"][1:], (case, note)
     assert rings, case

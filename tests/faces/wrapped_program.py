@@ -1,7 +1,8 @@
-"""A full-screen program to be wrapped: it keeps a record of every byte that it gets and how its screen was then.
+"""A full-screen program to be wrapped: it keeps a record of every byte that it gets, and of its state then.
 
 Usage: wrapped_program.py RECORD SEED. It has a prompt; it is at work for a while now and then, and opens
-dialogs, by itself (from SEED) until it gets ctrl-E, and by keys: ctrl-O a dialog, ctrl-W work. ctrl-D ends it.
+dialogs, by itself (from SEED) until it gets ctrl-E, and by keys: ctrl-O a dialog, ctrl-W work.
+ctrl-D ends it.
 """
 
 import json
@@ -50,7 +51,9 @@ class Program:
         """Bytes came."""
         self.rest += data
         while self.rest:
-            known = next((mark for mark in (PASTE, PASTE_END, ENTER, SEEN) if self.rest.startswith(mark)), None)
+            known = next(
+                (mark for mark in (PASTE, PASTE_END, ENTER, SEEN) if self.rest.startswith(mark)), None
+            )
             if known is None and any(mark.startswith(self.rest) for mark in (PASTE, PASTE_END, ENTER, SEEN)):
                 return
             piece = known or self.rest[:1]

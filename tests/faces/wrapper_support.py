@@ -40,7 +40,12 @@ class Terminal:
     """A program at a terminal; what the test writes are keys, what it reads is the screen."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], *, size: tuple[int, int] = (24, 80), answers: bool = False
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        size: tuple[int, int] = (24, 80),
+        answers: bool = False,
     ) -> None:
         self.master, self.slave = os.openpty()
         self.resize(*size)
@@ -73,7 +78,7 @@ class Terminal:
         """How the terminal is set."""
         return termios.tcgetattr(self.slave)
 
-    def type(self, data: bytes) -> None:
+    def press(self, data: bytes) -> None:
         """Press keys; what comes meanwhile is read."""
         left, deadline = memoryview(data), time.monotonic() + DEADLINE
         while left:

@@ -92,7 +92,11 @@ class World:
 
     def draw(self, *, more: str = "") -> None:
         """Draw the screen anew."""
-        lines = [f"output {more}", "working on it" if self.busy else "", "Allow this? y/n" if self.dialog else ""]
+        lines = [
+            f"output {more}",
+            "working on it" if self.busy else "",
+            "Allow this? y/n" if self.dialog else "",
+        ]
         prompt = f"\x1b[4;1H\x1b[J> {self.text}" if not (self.dialog and self.covers) else "\x1b[4;1H\x1b[J"
         data = "\x1b[?2004h" if self.pastes else ""
         data += "".join(f"\x1b[{row};1H{line}\x1b[K" for row, line in enumerate(lines, 1)) + prompt
@@ -221,7 +225,9 @@ class World:
         """The person types, and sends it, clears it, or leaves it."""
         chance, time = self.chance, at
         for _ in range(chance.randint(1, 8)):
-            self.later(time, lambda: self.press(chance.choice((b"a", b"bc", b"\x1b[200~pasted\x1b[201~", b"\x7f"))))
+            self.later(
+                time, lambda: self.press(chance.choice((b"a", b"bc", b"\x1b[200~pasted\x1b[201~", b"\x7f")))
+            )
             time += chance.choice((0.05, 0.1, 0.4, 1.5))
         end = chance.choice((b"\r", b"\r", b"\x15", b""))
         if end:
@@ -279,7 +285,9 @@ class World:
     def write(self, line: str) -> None:
         """The line, to the program."""
         data = line.encode()
-        self._written.append(b"\x1b[200~" + data + b"\x1b[201~" if self.backlog.screen().bracketed_paste else data)
+        self._written.append(
+            b"\x1b[200~" + data + b"\x1b[201~" if self.backlog.screen().bracketed_paste else data
+        )
 
     def enter(self) -> None:
         """Enter, to the program."""

@@ -1,4 +1,4 @@
-"""A line goes in only at a quiet prompt, and goes out only as it was: 200 runs of a program, a person and mail."""
+"""A line goes in only at a quiet prompt, and is sent only as it was: 200 runs of program, person and mail."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def check(seed: int) -> World:
     for each in enters:
         case = f"seed {seed}, at {each.at:.3f}: {each}"
         assert not each.dialog, case
-        assert compact(each.text) in {compact(doorbell(count, urgent)) for count in range(400) for urgent in (0, 1)}, case
+        assert compact(each.text) in {
+            compact(doorbell(count, urgent)) for count in range(400) for urgent in (0, 1)
+        }, case
     for sent in world.sent:
         if sent.who == "hubbub":
             assert sent.text.startswith("Hubbub: "), f"seed {seed}: {sent}"

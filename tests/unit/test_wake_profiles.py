@@ -75,7 +75,9 @@ def test_what_is_typed_is_read_whole_however_it_is_broken(client: str) -> None:
     assert look(load(client), wrapped).text == compact(line)
 
 
-@pytest.mark.parametrize("prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> ", "agent: "])
+@pytest.mark.parametrize(
+    "prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> ", "agent: "]
+)
 def test_the_generic_profile_knows_usual_prompts(prompt: str) -> None:
     generic = load(GENERIC)
     assert look(generic, of_lines("some output", prompt)).text == ""
@@ -88,7 +90,9 @@ def test_the_generic_profile_knows_usual_prompts(prompt: str) -> None:
     assert look(generic, of_lines("x", prompt + line + "y"), line).text is None
 
 
-@pytest.mark.parametrize("asked", ["Continue? [y/N] ", "Proceed (yes/no)? ", "Password: ", "Press Enter to go on:"])
+@pytest.mark.parametrize(
+    "asked", ["Continue? [y/N] ", "Proceed (yes/no)? ", "Password: ", "Press Enter to go on:"]
+)
 def test_the_generic_profile_keeps_out_of_questions(asked: str) -> None:
     assert look(load(GENERIC), of_lines("text", asked)).dialog
 

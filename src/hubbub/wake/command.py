@@ -29,7 +29,7 @@ def run_once(command: list[str], waiting: Waiting, environment: dict[str, str], 
     Raises:
         CommandNotFound, CommandNotRunnable: it can't be run at all.
     """
-    told = {"HUBBUB_COUNT": str(waiting.count), "HUBBUB_URGENT": str(waiting.urgent)}
+    told = {"HUBBUB_COUNT": str(waiting.total), "HUBBUB_URGENT": str(waiting.urgent)}
     # A file: what it leaves running may hold a pipe open for ever.
     with tempfile.TemporaryFile() as errors:
         process = _start(command, environment | told, errors)

@@ -194,12 +194,15 @@ def _read(name: str, path: str) -> Profile:
         with open(path, "rb") as file:
             table = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfig(f"The profile {path} can't be read: {error}", hint="Correct or remove it.") from None
+        raise InvalidConfig(
+            f"The profile {path} can't be read: {error}", hint="Correct or remove it."
+        ) from None
     try:
         return profile_of(name, table)
     except ValueError as error:
         raise InvalidConfig(
-            f"The profile {path} is not valid: {error}.", hint="What a profile holds: docs/reference/wrapper.md"
+            f"The profile {path} is not valid: {error}.",
+            hint="What a profile holds: docs/reference/wrapper.md",
         ) from None
 
 

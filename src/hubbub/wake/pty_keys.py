@@ -13,10 +13,10 @@ KEY_NAMES = ("escape", *(f"ctrl-{chr(97 + number)}" for number in range(26)))
 
 _PIECE = re.compile(
     rb"\x1b\[M(?P<old_mouse>.{3})"
-    rb"|\x1b\[(?P<private>[<-?]?)(?P<numbers>[0-9:;]*)(?P<between>[ -/]*)(?P<final>[@-~])"
+    rb"|\x1b\[(?!M)(?P<private>[<-?]?)(?P<numbers>[0-9:;]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     rb"|\x1b(?P<string>[\]PX^_])[^\x1b\x07]*(?:\x07|\x1b\\)"
     rb"|\x1bO(?P<function>[@-~])"
-    rb"|\x1b(?P<alt>[^\x1b\[\]O])"
+    rb"|\x1b(?P<alt>[^\x1b\[\]OPX^_])"
     rb"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
     rb"|(?P<text>[^\x00-\x1f\x7f]+)",
     re.DOTALL,
@@ -25,7 +25,7 @@ _REPLIES = b"cntRyIO"
 """Last letters of what terminals answer, and of telling that the window has or lost the focus."""
 
 ALONE_SECONDS = 0.05
-"""Escape with nothing behind it for so long is the key, not the begin of a sequence."""
+"""Escape with nothing whole behind it for so long is the key, not the begin of a sequence."""
 
 _PASTE_END = b"\x1b[201~"
 _UNFINISHED_MAX = 4096
@@ -59,10 +59,13 @@ class Keys:
 
     def feed(self, data: bytes, now: float, *, dialog: bool = False) -> None:
         """Take what came. Keys pressed while a dialog is open answer that: they are not at the prompt."""
-        if self._rest == b"\x1b" and now - self._rest_at > ALONE_SECONDS:
-            self._rest = b""  # it was the key itself, and is counted
-        data = self._rest + data
-        self._rest, self._rest_at = b"", now
+        if not self._rest:
+            self._rest_at = now
+        elif now - self._rest_at > ALONE_SECONDS and not self._pasting:
+            # It was the key Escape, or Alt with another one: what follows is typed.
+            self._key(now, dialog, 27)
+            self._rest = self._rest[1:]
+        data, self._rest = self._rest + data, b""
         position = 0
         while position < len(data):
             if self._pasting:
@@ -87,7 +90,7 @@ class Keys:
         self.touched_at = now
         if not dialog:
             self.count += 1
-            self.typed += max(1, (end if end >= 0 else len(data)) - position)
+            self.typed += (end if end >= 0 else len(data)) - position
         if end >= 0:
             self._pasting = False
             self._backslash = data[position:end].endswith(b"\\")

@@ -68,7 +68,7 @@ def _trouble(mailbox: Mailbox, in_time: bool) -> str:
     other, problem = mailbox.other, mailbox.problem
     if other is not None:
         return (
-            f"another process (in {other.folder or '?'}) wraps this agent already; mail rings there, not here. "
+            f"another process (in {other.folder or '?'}) wraps this agent already; mail rings there. "
             "Give this one a name of its own with --as."
         )
     if problem is None and in_time:

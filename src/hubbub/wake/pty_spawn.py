@@ -98,7 +98,9 @@ class Child:
             os.waitpid(self._leader, 0)
 
 
-def spawn(arguments: list[str], environment: dict[str, str], size: Size, attributes: list[Any] | None) -> Child:
+def spawn(
+    arguments: list[str], environment: dict[str, str], size: Size, attributes: list[Any] | None
+) -> Child:
     """Make the terminal and what leads it; the program runs when :meth:`Child.start` is called.
 
     Threads must not have been started before.
@@ -151,7 +153,14 @@ def _lead(slave: int, wait: int, tell: int, arguments: list[str], environment: d
     if not os.read(wait, 1):
         os._exit(0)  # its owner went away before
     os.close(wait)
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTERM):
+    for number in (
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+        signal.SIGTERM,
+    ):
         signal.signal(number, signal.SIG_IGN)
     worker = os.fork()
     if worker == 0:

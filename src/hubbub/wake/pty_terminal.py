@@ -101,4 +101,8 @@ def undoing(modes: set[int], cursor_hidden: bool) -> bytes:
     """What switches off the modes that a killed program left on."""
     numbers = [mode for mode in _OFF if mode in modes]
     undo = b"".join(b"\x1b[?%dl" % mode for mode in numbers)
-    return undo + (b"\x1b[?25h" if cursor_hidden else b"") + (b"\x1b[<u\x1b[>4m\x1b[0m" if undo or cursor_hidden else b"")
+    return (
+        undo
+        + (b"\x1b[?25h" if cursor_hidden else b"")
+        + (b"\x1b[<u\x1b[>4m\x1b[0m" if undo or cursor_hidden else b"")
+    )

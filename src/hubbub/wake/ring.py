@@ -40,7 +40,7 @@ ENTERS_MAX = 2
 class Waiting(NamedTuple):
     """The mail that waits for an agent."""
 
-    count: int
+    total: int
     urgent: int = 0
     fresh: int = 0
     """Grows whenever mail came that was not waiting before."""
@@ -112,7 +112,7 @@ class Ringer:
     @property
     def due(self) -> bool:
         """Whether mail waits that was not rung for."""
-        return self._waiting.count > 0 and self._waiting.fresh > self._rung
+        return self._waiting.total > 0 and self._waiting.fresh > self._rung
 
     @property
     def active(self) -> bool:
@@ -127,7 +127,7 @@ class Ringer:
         """What to show a person when mail could not be rung for since long; else empty."""
         if self._held_since is None or now - self._held_since < NOTICE_SECONDS:
             return ""
-        count = self._waiting.count
+        count = self._waiting.total
         return f"Hubbub: {count} message{'' if count == 1 else 's'} waiting ({self.state})"
 
     def step(self, now: float, terminal: Terminal) -> float | None:
@@ -170,7 +170,7 @@ class Ringer:
             return now + self._patience(now, hasty)
         if not terminal.still():
             return now + STILL_SECONDS
-        self._line = doorbell(self._waiting.count, self._waiting.urgent)
+        self._line = doorbell(self._waiting.total, self._waiting.urgent)
         self._for = self._waiting
         self._keys_before = self._keys.count
         self._begin("written", now)

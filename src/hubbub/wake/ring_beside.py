@@ -34,7 +34,13 @@ class Caller:
     """What ``hubbub wake`` was asked to do, and where to say what goes on."""
 
     def __init__(
-        self, agent: str, url: str, *, open_bus: Callable[[], Bus], say: Callable[[str], None], once: bool = False
+        self,
+        agent: str,
+        url: str,
+        *,
+        open_bus: Callable[[], Bus],
+        say: Callable[[str], None],
+        once: bool = False,
     ) -> None:
         self.agent, self.url, self.open_bus, self.say, self.once = agent, url, open_bus, say, once
 
@@ -56,7 +62,8 @@ class Caller:
         if other is not None:
             since = spoken(max(0, int(time.time() * 1000) - other.since))
             raise AlreadyBeside(
-                f"Another process does this for {self.agent}, for {since} now: {other.slot}, in {other.folder or '?'}.",
+                f"Another process has done this for {self.agent} for {since}: {other.slot}, "
+                f"in {other.folder or '?'}.",
                 hint=f"See it with: hubbub who. Its process: {''.join(other.process.split('/')[2:3])}",
             )
         return mailbox
@@ -114,12 +121,16 @@ def run_for_mail(caller: Caller, command: list[str], timeout: float) -> int:
         while True:
             waiting = mailbox.take()
             now = time.monotonic()
-            due = waiting.count > 0 and waiting.fresh > done
+            due = waiting.total > 0 and waiting.fresh > done
             if due and now >= again:
                 problem = run_once(command, waiting, environment, timeout)
                 mailbox.woke(not problem, problem or "ran")
                 done, failures = (done, failures + 1) if problem else (waiting.fresh, 0)
-                again = time.monotonic() + AGAIN_SECONDS[min(failures, len(AGAIN_SECONDS)) - 1] if problem else now
+                again = (
+                    time.monotonic() + AGAIN_SECONDS[min(failures, len(AGAIN_SECONDS)) - 1]
+                    if problem
+                    else now
+                )
                 state = f"failed: {problem}" if problem else time.strftime("ran %H:%M")
                 caller.say(f"{time.strftime('%H:%M:%S')} {_told(waiting)}: {problem or 'ran'}")
                 if caller.once:
@@ -132,7 +143,7 @@ def run_for_mail(caller: Caller, command: list[str], timeout: float) -> int:
 
 
 def _told(waiting: Waiting) -> str:
-    return f"{waiting.count} message{'' if waiting.count == 1 else 's'}"
+    return f"{waiting.total} message{'' if waiting.total == 1 else 's'}"
 
 
 def _wait(mailbox: Mailbox, seconds: float) -> None:

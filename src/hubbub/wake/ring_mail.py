@@ -232,7 +232,9 @@ class _Arrivals:
         if came or count > self._last:  # it may also have been put off until now
             self._fresh += max(1, came)
         self._last = count
-        urgent = self._urgent(bus) if seen.deliveries and seen.deliveries[0].message.priority == "urgent" else 0
+        urgent = (
+            self._urgent(bus) if seen.deliveries and seen.deliveries[0].message.priority == "urgent" else 0
+        )
         wait = LOOK_AGAIN_SECONDS
         if seen.next_due_at is not None:
             left = (seen.next_due_at - bus.store.now()) / 1000
@@ -260,4 +262,3 @@ class _Arrivals:
         if newest > self._urgent_seq:
             self._urgent_seq, self._fresh_urgent = newest, self._fresh
         return len(waiting)
-

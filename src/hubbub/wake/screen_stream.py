@@ -12,7 +12,8 @@ import re
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|\x1b\[(?P<private>[<-?]?)(?P<numbers>[0-9:;]*)[<-?]*(?P<between>[ -/]*)(?P<final>[@-~])"
-    r"|\x1b(?P<string>[\]PX^_])(?P<content>[^\x1b\x07\x18\x1a\x9c]*)(?:\x07|\x1b\\|\x9c|[\x18\x1a]|(?=\x1b[^\\]))"
+    r"|\x1b(?P<string>[\]PX^_])(?P<content>[^\x1b\x07\x18\x1a\x9c]*)"
+    r"(?:\x07|\x1b\\|\x9c|[\x18\x1a]|(?=\x1b[^\\]))"
     r"|\x1b(?P<escape_between>[ -/]*)(?P<escape_final>[0-OQ-WYZ`-~\\])"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
 )
@@ -20,7 +21,7 @@ _BROKEN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[^ -~]|[ -/]*[^ -~]|[\]PX^_].*\Z)", 
 """What begins as a sequence and is none."""
 
 STRING_MAX = 4096
-"""Longest title or the like that is kept whole; of a longer one, an image maybe, only the end is looked for."""
+"""Longest title or the like that is kept; of a longer string, an image maybe, only the end is looked for."""
 
 _STRING_END = re.compile(r"\x07|\x1b\\|\x9c|\x18|\x1a|\x1b(?=[^\\])")
 
@@ -35,7 +36,7 @@ class Reader:
         """Within a string that is too long to be kept."""
         self.title: str | None = None
         """What the program made the terminal's title, if it did."""
-        self._feint = False
+        self._dim = False
         self._grey = False
 
     @property
@@ -110,11 +111,11 @@ class Reader:
             part = parts.pop(0)
             code = part.partition(":")[0]
             if code in ("", "0", "00"):
-                self._feint = self._grey = False
+                self._dim = self._grey = False
             elif code == "2":
-                self._feint = True
+                self._dim = True
             elif code == "22":
-                self._feint = False
+                self._dim = False
             elif code == "38":
                 colour = part.split(":")[1:] if ":" in part else _colour(parts)
                 self._grey = is_grey(colour)
@@ -122,11 +123,9 @@ class Reader:
                 _colour(parts)
             elif code == "90":
                 self._grey = True
-            elif len(code) == 2 and code[0] in "39" and code[1] in "01234567":
+            elif code == "39" or (len(code) == 2 and code[0] in "39" and code[1] in "01234567"):
                 self._grey = False
-            elif code == "39":
-                self._grey = False
-        self.rendition(self._feint or self._grey)
+        self.rendition(self._dim or self._grey)
 
     def text(self, text: str) -> None:
         """Letters."""

@@ -101,7 +101,9 @@ class Pane:
     def write(self, line: str) -> None:
         """Put a line at its prompt, marked as pasted where its program wants that."""
         name = f"hubbub-{os.getpid()}"
-        _tmux("set-buffer", "-b", name, "--", line, ";", "paste-buffer", "-p", "-d", "-b", name, "-t", self.id)
+        _tmux(
+            "set-buffer", "-b", name, "--", line, ";", "paste-buffer", "-p", "-d", "-b", name, "-t", self.id
+        )
 
     def enter(self) -> None:
         """Press Enter."""
@@ -136,4 +138,3 @@ def _tmux(*words: str) -> str:
             raise PaneNotFound(f"tmux: {told}.")
         raise TmuxUnavailable(f"tmux: {told or 'it failed without a word'}.")
     return done.stdout.decode("utf-8", "replace")
-

@@ -21,8 +21,15 @@ def _run(parser: Parser) -> None:
 def _wake(parser: Parser) -> None:
     add = parser.add_argument
     add("words", nargs="*", metavar="PROGRAM", help="with --command: what to run, and its arguments")
-    add("--tmux", type=filled, metavar="PANE", help="type into this pane of tmux: an id such as %%3, or a target")
-    add("--profile", type=filled, metavar="NAME", help="how the pane's screen is read (by its program's name)")
+    add(
+        "--tmux",
+        type=filled,
+        metavar="PANE",
+        help="type into this pane of tmux: an id such as %%3, or a target",
+    )
+    add(
+        "--profile", type=filled, metavar="NAME", help="how the pane's screen is read (by its program's name)"
+    )
     add("--command", action="store_true", help="run a program for each batch of mail: all behind this is its")
     add("--timeout", type=float, default=30.0, metavar="SECONDS", help="how long the program may take (30)")
     add("--once", action="store_true", help="end after the first ring")

@@ -29,9 +29,7 @@ def run(context: Context) -> int:
     profile = load(given.profile) if given.profile else choose(given.words[0])
     from hubbub.wake.pty_run import wrap
 
-    return wrap(
-        given.words, name, context.place.url, profile, open_bus=opener(context), complain=complain
-    )
+    return wrap(given.words, name, context.place.url, profile, open_bus=opener(context), complain=complain)
 
 
 def _agent(context: Context) -> str:

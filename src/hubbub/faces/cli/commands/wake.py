@@ -27,7 +27,9 @@ def wake(context: Context) -> int:
     if given.words and not given.command:
         raise UsageError("A program goes behind --command.", hint="Run: hubbub wake --help")
     if given.command and not given.words:
-        raise UsageError("--command needs a program.", hint="hubbub wake --command notify-send 'Mail for bob'")
+        raise UsageError(
+            "--command needs a program.", hint="hubbub wake --command notify-send 'Mail for bob'"
+        )
     if not 0 < given.timeout <= TIMEOUT_MAX:
         raise InvalidArgument(f"timeout must be more than 0 and at most {TIMEOUT_MAX:g} s.")
     caller = _caller(context)
