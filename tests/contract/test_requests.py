@@ -61,6 +61,17 @@ def test_what_was_given_and_not_settled_comes_back(world: World, ada: Actor) -> 
     assert (delivery.message.id, delivery.redelivered) == (got, True)
 
 
+def test_what_was_given_and_came_back_is_given_again_marked(world: World, ada: Actor) -> None:
+    id_ = request(world, ada)
+    answer(world, id_)
+    assert wait(world, ada, id_).state == "given"
+    assert wait(world, ada, id_).state == "elsewhere"
+    world.clock.advance(LEASE_MS)
+    found = wait(world, ada, id_)
+    assert found.answer is not None
+    assert (found.state, found.answer.redelivered) == ("given", True)
+
+
 def test_a_kept_answer_is_not_in_the_inbox(world: World, ada: Actor) -> None:
     id_ = request(world, ada)
     got = answer(world, id_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubbub.model import LEASE_MS
+from hubbub.model import LEASE_MS, MAX_DELIVERIES
 from hubbub.model_pending import REMINDER_GAP_MS, WAIT_LEASE_MS
 from hubbub.policy import ESCALATE_AFTER_MS, REMIND_AFTER_MS
 
@@ -35,6 +35,11 @@ class Mail:
     lease_until: int = 0
     session: str | None = None
     kept_until: int = 0
+    count: int = 0
+
+    def take_back(self) -> None:
+        """A hand-out that came to nothing: the last one is the message's end."""
+        self.session, self.state = None, "dead" if self.count >= MAX_DELIVERIES else "queued"
 
 
 @dataclass
@@ -71,12 +76,12 @@ class Model:
         """Leases that ran out."""
         for one in self.mail.values():
             if one.state == "leased" and one.lease_until <= self.now:
-                one.state, one.session = "queued", None
+                one.take_back()
 
     def lease(self, one: Mail, session: str | None) -> None:
         """queued -> leased."""
         one.state, one.session, one.kept_until = "leased", session, 0
-        one.lease_until = self.now + LEASE_MS
+        one.lease_until, one.count = self.now + LEASE_MS, one.count + 1
 
     # --- debts -------------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class Model:
         """What it had in hand goes back, and it waits for no answer any more."""
         for one in self.mail.values():
             if one.to == agent and one.session == session and one.state == "leased":
-                one.state, one.session = "queued", None
+                one.take_back()
         for question, wait in list(self.waits.items()):
             if wait.session == session:
                 if wait.answer is not None:

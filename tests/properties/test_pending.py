@@ -162,7 +162,7 @@ class PendingMachine(RuleBasedStateMachine):
         one = pool[index % len(pool)]
         code = self._code(lambda: self.store.mail.settle(Actor(agent), (one.id,)))
         kept = one.state == "queued" and self.model.is_kept(one.id)
-        assert code == ("ANSWER_AWAITED" if kept else "")
+        assert code == ("ANSWER_AWAITED" if kept else "DELIVERY_DEAD" if one.state == "dead" else "")
         if not code:
             one.state = "settled"
 
@@ -242,6 +242,13 @@ class PendingMachine(RuleBasedStateMachine):
             told = message.metadata or {}
             reminds = (told["reminds"], event.agent) if "reminds" in told else None
             self._deliver(message.id, message.seq, event.agent, reminds=reminds)
+
+    @rule(agent=names, times=st.integers(4, 6))
+    def fail_again_and_again(self, agent: str, times: int) -> None:
+        """Take what there is and let the leases run out."""
+        for _ in range(times):
+            self.receive(agent, True, 5)
+            self.time_passes(LEASE_MS)
 
     # --- what must always hold -----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from hubbub.model_pending import Awaited
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, one, seq_of
+from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.rows import delivery_of
 from hubbub.stores.sqlite.sending import find_message
 from hubbub.stores.sqlite.statements import statements
@@ -73,6 +74,7 @@ def _look(tx: Write, actor: Actor, seq: int, now: int, *, take: bool) -> Awaited
             tx.db.execute(_SQL["end_wait"], {"message": seq})
             return Awaited("closed")
         return None
+    do_due_of(tx, actor.agent, now)
     delivery = one(tx.db, _MAIL["delivery_row"], {"agent": actor.agent, "message": answer})
     tx.db.execute(_SQL["end_wait"], {"message": seq})
     if delivery is None or delivery[0] != "queued":
