@@ -116,14 +116,15 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-def serve(cli: Cli, agent: str, client: str) -> subprocess.Popen[bytes]:
+def serve(cli: Cli, agent: str, client: str, client_session: str = "") -> subprocess.Popen[bytes]:
     """A process that holds ``agent``'s name for ``client``, as that one's server would, until it is ended."""
     script = (
         "import hubbub, sys; bus = hubbub.connect(); "
-        "bus.agents.join(sys.argv[1], client=sys.argv[2]); print('in', flush=True); sys.stdin.read()"
+        "bus.agents.join(sys.argv[1], client=sys.argv[2], client_session=sys.argv[3]); "
+        "print('in', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, agent, client],
+        [sys.executable, "-c", script, agent, client, client_session],
         env=cli.env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faces.cli_support import Cli
+from tests.faces.cli_support import DEADLINE, Cli
 from tests.faces.hook_support import Hooks, serve
 
 EVENTS = {
@@ -244,3 +246,64 @@ def test_a_nested_client_does_not_take_over_the_session_of_the_outer_one(cli: Cl
         held = bus.agents.get("alice").session
         assert held is not None
         assert (held.id, held.client_session) == (seat.session, "OUTER")
+
+
+def test_the_new_id_of_a_cleared_conversation_takes_the_place_of_the_old(cli: Cli) -> None:
+    id_ = cli.send("alice", "one", agent="bob")
+    server = serve(cli, "alice", "claude-code 2.1", "OLD")
+    try:
+        assert id_ in Hooks(cli, "claude", session="NEW").context("UserPromptSubmit")
+        with cli.bus() as bus:
+            held = bus.agents.get("alice").session
+            assert held is not None
+            assert held.client_session == "NEW"
+            # Codex: one process serves many conversations, and this server knows that it is another's.
+            bus.store.agents.identify(held.id, "T1")
+        assert Hooks(cli, "codex", session="T2").call("UserPromptSubmit") == {}
+    finally:
+        server.kill()
+        server.communicate()
+
+
+# --- quickness ------------------------------------------------------------------------------------
+
+NEVER = (
+    "argparse",
+    "asyncio",
+    "pathlib",
+    "pyte",
+    "ptyprocess",
+    "subprocess",
+    "tomllib",
+    "yaml",
+    "hubbub.bus.search",
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "less"),
+    [
+        (
+            "PostToolUse",
+            ("hubbub.bus.work", "hubbub.bus.pending", "hubbub.bus.topics", "hubbub.wake.hooks.texts"),
+        ),
+        ("UserPromptSubmit", ("hubbub.bus.work", "hubbub.bus.pending", "hubbub.bus.topics")),
+        ("Stop", ("hubbub.bus.topics",)),
+        ("SessionStart", ("hubbub.bus.topics",)),
+    ],
+)
+def test_a_hook_loads_only_what_it_needs(cli: Cli, event: str, less: tuple[str, ...]) -> None:
+    """It runs at every tool call: what it loads is what it costs."""
+    hooks = Hooks(cli, "claude", "alice")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "hubbub", "hook", "claude"],
+        input=hooks.told(event, tool_name="Bash"),
+        capture_output=True,
+        env=hooks.env,
+        cwd=cli.folder,
+        timeout=DEADLINE,
+        check=True,
+    )
+    loaded = {line.rpartition(b"|")[2].strip().decode() for line in done.stderr.splitlines()}
+    assert "hubbub.wake.hooks.core" in loaded
+    assert not loaded & {*NEVER, *less}
