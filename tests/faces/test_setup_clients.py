@@ -20,7 +20,7 @@ QUIET = {
     "ANTHROPIC_API_KEY": "sk-ant-dummy",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
-    "HTTPS_PROXY": "http://127.0.0.1:9",  # nobody is there: what looks for the network is told so at once
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",  # nobody is there, and it is told so at once
     "GEMINI_API_KEY": "dummy",
     "GEMINI_CLI_TRUST_WORKSPACE": "true",
     "LANG": "C.UTF-8",

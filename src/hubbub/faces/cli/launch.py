@@ -19,7 +19,7 @@ def mcp(context: Context) -> int:
     if sys.stdin is not None and sys.stdin.isatty():
         complain(
             "hubbub mcp speaks JSON-RPC with the client that starts it, not with a person: register it with "
-            "your client (docs/how-to/connect-a-client.md). Waiting for JSON on standard input; Ctrl-C ends."
+            "your client (hubbub setup). Waiting for JSON on standard input; Ctrl-C ends."
         )
     return serve(
         bus_url=context.place.url,
