@@ -281,3 +281,38 @@ def test_a_hubbub_that_is_not_on_the_path_is_named_whole(home: Home) -> None:
     assert done.stdout.startswith("hubbub ")
     assert home.setup("claude").status == 0  # on PATH again: our own entries follow
     assert jsonc.read((home.home / ".claude.json").read_text())["mcpServers"]["hubbub"]["command"] == "hubbub"
+
+
+def answered(home: Home, answer: str) -> tuple[int, str]:
+    """``hubbub setup`` on a terminal where a person types ``answer``: its exit status, and what was shown."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubbub", "setup"],
+        cwd=home.project,
+        env=home.env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # on Linux the end of a terminal is an error
+        pass
+    os.close(ours)
+    return process.wait(60), shown.decode()
+
+
+def test_a_person_is_shown_what_would_be_written_and_asked(home: Home) -> None:
+    home.write(".cursor/mcp.json", "{}")
+    before = home.picture()
+    status, shown = answered(home, "n\n")
+    assert (status, home.picture()) == (0, before)
+    assert "Found here: cursor." in shown
+    assert shown.index("mcp.json") < shown.index("Go on? [y/N]")
+    status, shown = answered(home, "y\n")
+    assert status == 0
+    assert "hubbub" in (home.home / ".cursor/mcp.json").read_text()

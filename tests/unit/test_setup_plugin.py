@@ -50,7 +50,7 @@ def test_the_skill_is_short_and_has_what_a_skill_needs() -> None:
 def test_every_tool_and_argument_that_is_named_exists(text: str) -> None:
     named = 0
     for span in re.findall(r"`([^`]+)`", text):
-        call = re.fullmatch(r"([a-z]+_[a-z_]+|sync)(?:\((.*)\))?", span)
+        call = re.fullmatch(r"([a-z]+_[a-z_]+|sync|request)(?:\((.*)\))?", span)
         if call is None or call.group(1) in ("review_request", "reply_to", "wait_seconds"):
             continue
         named += 1
