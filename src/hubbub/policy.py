@@ -42,7 +42,7 @@ class Policy(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """When a debtor is reminded, and when and to whom it is escalated; after the due time, in milliseconds."""
+    """When a debtor is reminded, and when and to whom it is escalated: milliseconds after the due time."""
 
     remind_after_ms: tuple[int, ...] = REMIND_AFTER_MS
     escalate_after_ms: int = ESCALATE_AFTER_MS

@@ -119,14 +119,13 @@ def test_one_that_is_declined_or_waived(cli: Cli) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_gives_the_wait_up(cli: Cli, number: int) -> None:
-    with cli.start("request", "bob", "x", agent="alice") as asking:
-        with cli.bus() as bus:
-            id_ = asked_of(bus, "bob")
-            wait_until_listening(asking)
-            assert end(asking, number) == 128 + number
-            answer = reply(bus, id_, "y")
-            # No time is left over in which the answer is kept for a call that is gone.
-            assert [each.message.id for each in bus.mail.peek("alice").deliveries] == [answer]
+    with cli.start("request", "bob", "x", agent="alice") as asking, cli.bus() as bus:
+        id_ = asked_of(bus, "bob")
+        wait_until_listening(asking)
+        assert end(asking, number) == 128 + number
+        answer = reply(bus, id_, "y")
+        # No time is left over in which the answer is kept for a call that is gone.
+        assert [each.message.id for each in bus.mail.peek("alice").deliveries] == [answer]
 
 
 def test_a_killed_one_leaves_the_answer_to_the_inbox(cli: Cli) -> None:
