@@ -146,7 +146,8 @@ def test_what_clients_share_stays_until_the_last_is_undone(home: Home) -> None:
     home.setup("codex", "gemini")
     skill = home.home / ".agents/skills/hubbub/SKILL.md"
     assert skill.is_file()
-    home.setup("codex", "--undo")
+    undone = states(home.setup("codex", "--undo", "--json"))
+    assert undone[str(skill)] == "kept"
     assert skill.is_file()
     assert not (home.home / ".codex").exists()
     home.setup("gemini", "--undo")

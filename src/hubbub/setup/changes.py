@@ -15,7 +15,7 @@ Wanted = list[tuple[Edit, str]]
 """Edits of one file, each with the client that it is for."""
 
 CREATED, CHANGED, UNCHANGED, REFUSED = "created", "changed", "unchanged", "refused"
-RESTORED, REMOVED, CLEANED = "restored", "removed", "cleaned"
+RESTORED, REMOVED, CLEANED, KEPT = "restored", "removed", "cleaned", "kept"
 
 
 class Change:
@@ -170,6 +170,8 @@ def undoing(entry: Entry, clients: set[str] | None, record: Record, within: str 
 
 def _undo(change: Change, entry: Entry, going: list[Part], record: Record) -> None:
     original = record.before(entry)
+    if not going:
+        change.state = KEPT  # other clients need it
     if not going or change.before is None or change.before == original:
         if change.before == original:
             change.entry = None

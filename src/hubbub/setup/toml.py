@@ -126,7 +126,9 @@ def put_in_array(text: str, path: Path, value: str) -> str:
     table_begin, table_end = _span(text, path[:-1])
     if before is None:
         line = f"{path[-1]} = {_value([value])}{_newline(text)}"
-        return _checked(text[:table_begin] + line + text[table_begin:], wanted)
+        above = text[:table_begin]
+        above += "" if above.endswith("\n") else _newline(text)  # a header may end the file
+        return _checked(above + line + text[table_begin:], wanted)
     found = re.compile(rf"^[ \t]*{re.escape(path[-1])}[ \t]*=[ \t]*\[", re.M).search(
         text, table_begin, table_end
     )
@@ -156,7 +158,7 @@ def remove_from_array(text: str, path: Path, value: str, *, prune: bool) -> str:
             rf"^[ \t]*{re.escape(path[-1])}[ \t]*=[ \t]*\[\s*{re.escape(_value(value))}\s*\][ \t]*\r?\n?"
         )
     else:
-        pattern = rf"{re.escape(_value(value))}(?:[ \t]*,[ \t]*)?"
+        pattern = rf"{re.escape(_value(value))}(?:[ \t]*,[ \t]?)?"
     found = re.compile(pattern, re.M).search(text, begin, end)
     if found is None:
         raise NotToml(f"{'.'.join(path)} is written in a form that can't be edited safely")

@@ -26,6 +26,7 @@ WORDS = {
     "restored": "restored",
     "removed": "removed",
     "cleaned": "cleaned",
+    "kept": "kept",
 }
 
 
