@@ -90,6 +90,44 @@ def test_a_session_that_ended_in_order_keeps_its_lease_for_the_next(world: World
     assert (holder.lease_until, holder.offline_since) == (ended + CLAIM_MS, ended)
 
 
+def test_the_claims_of_a_session_whose_process_is_gone_are_soon_to_be_had(world: World) -> None:
+    ada, bob = world.agent("ada"), world.seat("bob")
+    planned(world, ada, "a")
+    live = claimed(world, bob)
+    assert bob.session is not None
+    ended = world.store.now()
+    world.agents.end_session(bob.session, "its process ended", gone=True)
+    found = nothing(world, ada)
+    assert (found.holders[0].offline_since, found.retry_at) == (ended, ended + ORPHAN_MS)
+    # Whoever is the agent next goes on with it.
+    world.clock.advance(ORPHAN_MS - 1)
+    bob = world.seat("bob")
+    assert [one.token for one in world.work.mine(bob)] == [live.token]
+    assert bob.session is not None
+    assert step_of(world, 1).lease_until == world.store.now() + CLAIM_MS
+
+
+def test_the_claims_of_a_session_that_the_operator_ends_are_soon_to_be_had(world: World) -> None:
+    ada, bob = world.agent("ada"), world.seat("bob")
+    planned(world, ada, "a")
+    claimed(world, bob)
+    world.agents.release_name("bob", "it hangs")
+    assert nothing(world, ada).retry_at == world.store.now() + ORPHAN_MS
+    world.clock.advance(ORPHAN_MS)
+    assert claimed(world, ada).step.num == 1
+
+
+def test_a_session_that_was_taken_over_leaves_its_claims_to_the_one_that_did(world: World) -> None:
+    ada, bob = world.agent("ada"), world.seat("bob")
+    planned(world, ada, "a")
+    live = claimed(world, bob)
+    until = world.store.now() + CLAIM_MS
+    bob = world.seat("bob", take_over=True)
+    (holder,) = nothing(world, ada).holders
+    assert (holder.lease_until, holder.offline_since) == (until, None)
+    assert [one.token for one in world.work.mine(bob)] == [live.token]
+
+
 def test_who_comes_back_is_told_what_it_lost(world: World) -> None:
     ada, bob = world.agent("ada"), world.seat("bob")
     planned(world, ada, "a", "b", "c", "d")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.clock import ManualClock, SystemClock
-from hubbub.model_work import Claim
+from hubbub.model_work import ORPHAN_MS, Claim, Holder, Nothing
 from hubbub.stores import open_store
 from tests.faces.cli_support import Cli
 from tests.faces.desk import Desk
@@ -129,6 +129,47 @@ def test_a_server_is_told_that_the_holder_is_gone(desk: Desk) -> None:
             assert "claim_step takes it then, or recover_step." in told
             assert "hubbub " not in told
         assert carol.use("claim_step")["holders"][0]["agent"] == "bob"
+
+
+@pytest.mark.parametrize("asks", ["claims", "explains"])
+def test_a_holder_whose_process_was_killed_is_known_to_be_gone_at_once(desk: Desk, asks: str) -> None:
+    step, other = desk.add(paths=["src/**"]), desk.add(paths=["src/a.py"])
+
+    def in_the_way() -> Holder:
+        if asks == "claims":
+            found = desk.bus.work.claim(desk.actor, step=other)
+            assert isinstance(found, Nothing)
+            return found.holders[0]
+        (blocker,) = desk.bus.work.explain(other)
+        assert blocker.holder is not None
+        return blocker.holder
+
+    with RawServer(desk.url, "bob") as bob:
+        assert bob.use("claim_step")["step_id"] == step
+        assert in_the_way().offline_since is None
+        bob.process.send_signal(signal.SIGKILL)
+        bob.process.wait(DEADLINE)
+    holder = in_the_way()
+    assert holder.offline_since is not None
+    assert holder.lease_until == holder.offline_since + ORPHAN_MS
+    assert [event.agent for event in desk.bus.events.events(kinds=("session_ended",))] == ["bob"]
+
+
+def test_who_waits_learns_that_the_holder_was_killed_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubbub.bus.claiming.LOOK_AGAIN_SECONDS", 0.0)
+    step = desk.add()
+    with RawServer(desk.url, "bob") as bob:
+        bob.use("claim_step")
+        waiting = desk.bus.work.claiming(desk.actor, step=step, wait=60)
+        next(waiting)
+        bob.process.send_signal(signal.SIGKILL)
+        bob.process.wait(DEADLINE)
+        next(waiting)
+        waiting.close()
+    (ended,) = desk.bus.events.events(kinds=("session_ended",))
+    assert desk.step(step)[0].lease_until == ended.at + ORPHAN_MS
 
 
 def test_a_server_that_comes_back_is_told_what_its_agent_lost(desk: Desk) -> None:

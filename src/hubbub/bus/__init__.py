@@ -57,7 +57,7 @@ class Bus:
         if self._work is None:
             from hubbub.bus.work import Work
 
-            self._work = Work(self.store)
+            self._work = Work(self.store, self.agents)
         return self._work
 
     @property

@@ -173,7 +173,7 @@ class Agents:
 
     def _end_gone(self, agent: Agent) -> bool:
         if agent.session is not None:
-            self._store.agents.end_session(agent.session.id, "its process ended")
+            self._store.agents.end_session(agent.session.id, "its process ended", gone=True)
         return True
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from hubbub.bus import planning
 from hubbub.bus.checking import key as check_key
 from hubbub.bus.checking import number, seconds, text
-from hubbub.bus.files import Files, named
-from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
+from hubbub.bus.claiming import WEEK_SECONDS, Claiming
+from hubbub.bus.files import named
 from hubbub.errors import HubbubError, InvalidArgument
 from hubbub.errors_work import StepNotClaimed
 from hubbub.model import Actor
 from hubbub.model_work import (
-    CLAIM_MS,
     FAILURES,
     PROJECT_STATES,
     STATUSES,
@@ -25,12 +23,10 @@ from hubbub.model_work import (
     Lost,
     Metrics,
     Need,
-    Nothing,
     Project,
     Stale,
     Step,
     StepDraft,
-    Wanted,
 )
 from hubbub.names import check_name, check_word
 
@@ -40,11 +36,9 @@ PAGE_MAX = 1000
 GLOBS_MAX = 100
 RESERVATION_SECONDS = 3600.0
 STALE_SECONDS = 900.0
-DAY_SECONDS = 86_400
-WEEK_SECONDS = 7 * DAY_SECONDS
 
 
-class Work(Files):
+class Work(Claiming):
     """The work of one bus. A project is named by name or id; a step by id, or as ``PROJECT/NUMBER``."""
 
     def _told(self, answer: T) -> T:
@@ -176,69 +170,12 @@ class Work(Files):
 
     def explain(self, step: str) -> tuple[Blocker, ...]:
         """All that keeps a step from being claimed now."""
-        return self._store.work.explain(named(step, "step"))
+        found = self._store.work.explain(named(step, "step"))
+        if self._end_gone([blocker.holder for blocker in found if blocker.holder]):
+            found = self._store.work.explain(step)
+        return found
 
     # --- claims ------------------------------------------------------------------------------
-
-    def claim(self, actor: Actor, **options: Any) -> Claim | Nothing:
-        """Claim a step: see :meth:`claiming`."""
-        return run(self.claiming(actor, **options))
-
-    def claiming(
-        self,
-        actor: Actor,
-        *,
-        project: str | None = None,
-        scope: str | None = None,
-        step: str | None = None,
-        wait: float = 0,
-        lease: float = CLAIM_MS / 1000,
-        start: bool = False,
-        key: str | None = None,
-    ) -> Steps[Claim | Nothing]:
-        """Claim the first ready step, waiting up to ``wait`` seconds for one, in steps.
-
-        What can't come by waiting (no such project, all done, a step that is over) ends the wait.
-
-        Args:
-            actor: Who claims.
-            project: Only of this one.
-            scope: Only of this scope.
-            step: Only this one.
-            wait: Seconds.
-            lease: Seconds until the claim must be renewed; the process that serves the agent does it.
-            start: Begin at once.
-            key: The same key gives the same claim while it is live.
-
-        Raises:
-            StepNotFound: ``step`` names none.
-        """
-        wanted = Wanted(
-            project=None if project is None else named(project, "project"),
-            scope=None if scope is None else text(scope, "scope", planning.LABEL_MAX, empty=False),
-            step=None if step is None else named(step, "step"),
-        )
-        options: dict[str, Any] = {
-            "lease_ms": seconds(lease, "lease", DAY_SECONDS, 1),
-            "start": start,
-            "key": check_key(key),
-        }
-        deadline = time.monotonic() + seconds(wait, "wait", WEEK_SECONDS) / 1000
-        found = self._store.work.claim(actor, wanted, **options)
-        if isinstance(found, Claim) or _hopeless(found) or time.monotonic() >= deadline:
-            return found
-        with self._store.bell("work", f"inbox/{actor.agent}") as bell:
-            while True:
-                found = self._store.work.claim(actor, wanted, **options)
-                left = deadline - time.monotonic()
-                if isinstance(found, Claim) or _hopeless(found) or left <= 0:
-                    return found
-                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS, self._until(found.retry_at)))
-
-    def _until(self, due: int | None) -> float:
-        if due is None:
-            return LOOK_AGAIN_SECONDS
-        return max(0.005, (due - self._store.now()) / 1000)
 
     def mine(self, actor: Actor) -> tuple[Claim, ...]:
         """What the agent holds; its session renews that from now on."""
@@ -379,11 +316,6 @@ class Work(Files):
                 progress(total)
             if not count:
                 return total
-
-
-def _hopeless(nothing: Nothing) -> bool:
-    """Whether waiting can't help."""
-    return nothing.reason in ("no_such_project", "all_done")
 
 
 def _token(value: object) -> str:

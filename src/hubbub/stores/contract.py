@@ -116,7 +116,8 @@ class AgentStore(Protocol):
         ...
 
     def release_name(self, name: str, why: str) -> Session | None:
-        """End the session that holds ``name``, by the operator's hand; None if none was live."""
+        """End the session that holds ``name``, by the operator's hand; None if none was live. Its claims are
+        soon to be had."""
         ...
 
     def get(self, name: str) -> Agent:
@@ -131,9 +132,12 @@ class AgentStore(Protocol):
         """Say that the session is alive; raises as for an actor's session. No event."""
         ...
 
-    def end_session(self, session: str, why: str, *, unseen: tuple[str, ...] = ()) -> None:
+    def end_session(
+        self, session: str, why: str, *, unseen: tuple[str, ...] = (), gone: bool = False
+    ) -> None:
         """End it and return what it had leased to the queue; messages named in ``unseen`` were
-        handed out but never left the process, so their hand-out does not count.
+        handed out but never left the process, so their hand-out does not count. With ``gone`` it did not
+        end by its own word: its claims are soon to be had, as those of a session that missed its beats.
         An unused ephemeral name is unregistered. Does nothing to a session that is not live.
         """
         ...

@@ -83,7 +83,7 @@ class SqliteAgents:
             if row[21] <= now:
                 due.end_session(tx, row[12], name, now, "expired", "no beat in time")
                 return None
-            due.end_session(tx, row[12], name, now, "ended", why)
+            due.end_session(tx, row[12], name, now, "ended", why, gone=True)
             add_event(tx.db, now, "name_released", None, agent=name, detail={"why": why})
             return session_of(row[12:24])
 
@@ -122,7 +122,9 @@ class SqliteAgents:
             assert found is not None
             return session_of(found)
 
-    def end_session(self, session: str, why: str, *, unseen: tuple[str, ...] = ()) -> None:
+    def end_session(
+        self, session: str, why: str, *, unseen: tuple[str, ...] = (), gone: bool = False
+    ) -> None:
         """End a session."""
         now = self._core.clock.now()
         with self._core.write() as tx:
@@ -130,7 +132,7 @@ class SqliteAgents:
             row = one(tx.db, _SQL["session_row"], {"id": session})
             if row is None or row[2] != "live":
                 return
-            due.end_session(tx, session, row[1], now, "ended", why, never_left)
+            due.end_session(tx, session, row[1], now, "ended", why, never_left, gone=gone)
             due.give_back_unused_name(tx, row[1], now)
 
     def identify(self, session: str, client_session: str) -> None:

@@ -110,9 +110,18 @@ def expire_sessions(tx: Write, now: int) -> int:
 
 
 def end_session(
-    tx: Write, session: str, agent: str, now: int, state: str, why: str, unseen: frozenset[int] = frozenset()
+    tx: Write,
+    session: str,
+    agent: str,
+    now: int,
+    state: str,
+    why: str,
+    unseen: frozenset[int] = frozenset(),
+    *,
+    gone: bool = False,
 ) -> None:
-    """live -> ``state``, with all that it had in hand taken back."""
+    """live -> ``state``, with all that it had in hand taken back. One that expired, or is ``gone``, did
+    not end by its own word: nobody is to wait for its claims."""
     tx.db.execute(_AGENTS["end_session"], {"id": session, "state": state, "now": now, "why": why})
     tx.db.execute(_AGENTS["seen"], {"name": agent, "now": now})
     take_back_of_session(tx, agent, session, now, f"its session {state}", unseen)
@@ -124,7 +133,7 @@ def end_session(
         tx.db.execute(_PENDING["end_wait"], {"message": message})
         if answer is not None:
             tx.db.execute(_PENDING["free_answer"], {"agent": asker, "message": answer})
-    if state == "expired":
+    if gone or state == "expired":
         from hubbub.model_work import ORPHAN_MS  # a send and a receive do without
 
         tx.db.execute(_AGENTS["orphan_claims"], {"id": session, "until": now + ORPHAN_MS})
