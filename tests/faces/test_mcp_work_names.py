@@ -48,12 +48,28 @@ def test_a_made_up_name_does_not_go_on_with_what_another_process_had_under_it(de
         second.send(waiting)
         told = second.answer_to(waiting)["result"]["content"][0]["text"]
         assert f"Another process under your name claimed {step}" in told
-        assert desk.step(step) == before  # neither ended nor renewed
+        now = desk.step(step)
+        assert now[1][0].state == "live"
+        assert (now[0].lease_until or 0) < (before[0].lease_until or 0)  # nobody renewed it
         assert not desk.bus.events.events(step=step, kinds=("claim_adopted",))
         (claim,) = second.use("claim_step", mine=True)["claims"]
         assert claim["step_id"] == step
         assert desk.bus.events.events(step=step, kinds=("claim_adopted",))
         assert second.use("complete_step")["step"]["status"] == "completed"
+
+
+@pytest.mark.parametrize("given", [{}, {"step_id": "1"}])
+def test_a_made_up_name_that_was_taken_over_is_told_so(desk: Desk, given: dict[str, str]) -> None:
+    desk.add()
+    with RawServer(desk.url) as server:
+        server.use("claim_step")
+        desk.bus.agents.join("raw", take_over=True)
+        assert refusal(server, "complete_step", **given)[0] == "SESSION_SUPERSEDED"
+    with RawServer(desk.url, hello=False) as server:
+        server.hello("crow")
+        server.use("list_agents")
+        desk.bus.agents.join("crow", take_over=True)
+        assert refusal(server, "complete_step", **given)[0] == "SESSION_SUPERSEDED"
 
 
 def test_a_made_up_name_has_what_a_command_beside_it_claimed(desk: Desk) -> None:
