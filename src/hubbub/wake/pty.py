@@ -258,9 +258,9 @@ class Wrapper:
     def _tell(self, now: float) -> None:
         """Say in the bus and in the terminal's title what goes on."""
         ringer = self._ringer
-        for worked, detail in ringer.outcomes:
-            self._mailbox.woke(worked, detail)
-            if worked:
+        for outcome in ringer.outcomes:
+            self._mailbox.woke(outcome)
+            if outcome.worked:
                 self._rang_at = time.strftime("rang %H:%M")
         ringer.outcomes.clear()
         active = max(self._began, self._keys.touched_at, ringer.output_at)

@@ -46,6 +46,17 @@ class Waiting(NamedTuple):
     """Grows whenever mail came that was not waiting before."""
     fresh_urgent: int = 0
     """The value of ``fresh`` when urgent mail came last."""
+    newest: str | None = None
+    """The message that came last, where that is known."""
+
+
+class Outcome(NamedTuple):
+    """What became of a try to ring."""
+
+    worked: bool
+    what: str
+    message: str | None
+    """The newest message that it was for."""
 
 
 class Terminal(Protocol):
@@ -98,8 +109,8 @@ class Ringer:
         self.state = ""
         """What it waits for, in a few words; empty when nothing is to be done."""
         self.rings = 0
-        self.outcomes: list[tuple[bool, str]] = []
-        """What became of tries, for the caller to take: whether it worked, and what happened."""
+        self.outcomes: list[Outcome] = []
+        """What became of tries, for the caller to take."""
 
     def mail(self, waiting: Waiting) -> None:
         """So much mail waits now."""
@@ -205,7 +216,7 @@ class Ringer:
     def _end(self, worked: bool, what: str, now: float) -> None:
         """Back to rest. What worked is not rung for again."""
         self._phase, self.state = "resting", "" if worked else what
-        self.outcomes.append((worked, what))
+        self.outcomes.append(Outcome(worked, what, self._for.newest))
         if worked:
             self.rings += 1
             self._rung = max(self._rung, self._for.fresh)

@@ -12,7 +12,7 @@ from hubbub.clock import spoken
 from hubbub.errors_wake import AlreadyBeside
 from hubbub.wake.command import run_once
 from hubbub.wake.profiles import choose, load
-from hubbub.wake.ring import Ringer, Waiting
+from hubbub.wake.ring import Outcome, Ringer, Waiting
 from hubbub.wake.ring_mail import Beside, Mailbox
 from hubbub.wake.tmux import Pane, find, program
 
@@ -92,10 +92,10 @@ def ring_in_pane(caller: Caller, target: str, profile: str | None) -> int:
                 looked = now
                 ringer.output(pane.output_at)
                 ringer.step(now, pane)
-            for worked, what in ringer.outcomes:
-                mailbox.woke(worked, what)
-                caller.say(f"{time.strftime('%H:%M:%S')} {what}")
-                rang = time.strftime("rang %H:%M") if worked else rang
+            for outcome in ringer.outcomes:
+                mailbox.woke(outcome)
+                caller.say(f"{time.strftime('%H:%M:%S')} {outcome.what}")
+                rang = time.strftime("rang %H:%M") if outcome.worked else rang
             ringer.outcomes.clear()
             mailbox.tell(ringer.state or rang or "no mail waits", pane.output_at if looked > 0 else now)
             _wait(mailbox, looked + (LOOK_SECONDS if busy else ALONE_SECONDS) - time.monotonic())
@@ -124,7 +124,7 @@ def run_for_mail(caller: Caller, command: list[str], timeout: float) -> int:
             due = waiting.total > 0 and waiting.fresh > done
             if due and now >= again:
                 problem = run_once(command, waiting, environment, timeout)
-                mailbox.woke(not problem, problem or "ran")
+                mailbox.woke(Outcome(not problem, problem or "ran", waiting.newest))
                 done, failures = (done, failures + 1) if problem else (waiting.fresh, 0)
                 again = (
                     time.monotonic() + AGAIN_SECONDS[min(failures, len(AGAIN_SECONDS)) - 1]

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubbub.errors import HubbubError, UnknownAgent
-from hubbub.wake.ring import Waiting
+from hubbub.wake.ring import Outcome, Waiting
 
 if TYPE_CHECKING:
     from hubbub.bus import Bus
@@ -58,7 +58,7 @@ class Mailbox:
         os.set_blocking(self._writing, False)
         os.set_blocking(self._reading, False)
         self._waiting = Waiting(0)
-        self._outcomes: deque[tuple[bool, str]] = deque(maxlen=20)
+        self._outcomes: deque[Outcome] = deque(maxlen=20)
         self._state = ""
         self._active_at = time.monotonic()
         self._bell: Bell | None = None
@@ -97,10 +97,10 @@ class Mailbox:
         if changed:
             self._poke()
 
-    def woke(self, worked: bool, detail: str) -> None:
+    def woke(self, outcome: Outcome) -> None:
         """Say what became of a try to wake the agent."""
         with self._lock:
-            self._outcomes.append((worked, detail))
+            self._outcomes.append(outcome)
         self._poke()
 
     def stop(self, seconds: float = 2.0) -> None:
@@ -202,8 +202,10 @@ class Mailbox:
             with self._lock:
                 if not self._outcomes:
                     return
-                worked, detail = self._outcomes.popleft()
-            bus.presence.woke(self._beside.agent, self._beside.how, worked=worked, detail=detail)
+                worked, detail, message = self._outcomes.popleft()
+            bus.presence.woke(
+                self._beside.agent, self._beside.how, worked=worked, detail=detail, message=message
+            )
 
     def _pong(self, agent: str) -> Pong:
         from hubbub.model_presence import Pong
@@ -219,6 +221,7 @@ class _Arrivals:
     def __init__(self, agent: str) -> None:
         self._agent = agent
         self._after: int | None = None
+        self._newest: str | None = None
         self._fresh = 0
         self._fresh_urgent = 0
         self._last = 0
@@ -239,18 +242,22 @@ class _Arrivals:
         if seen.next_due_at is not None:
             left = (seen.next_due_at - bus.store.now()) / 1000
             wait = min(wait, left + 0.005 if left > 0 else OVERDUE_SECONDS)
-        return Waiting(count, urgent, self._fresh, self._fresh_urgent), wait
+        return Waiting(count, urgent, self._fresh, self._fresh_urgent, self._newest), wait
 
     def _came(self, bus: Bus) -> int:
         """How many messages came since the last look."""
         if self._after is None:
             newest = bus.events.events(newest=True, limit=1)
             self._after = newest[-1].seq if newest else 0
+            last = bus.events.events(newest=True, limit=1, agent=self._agent, kinds=ARRIVALS)
+            self._newest = last[-1].message if last and last[-1].agent == self._agent else None
             return 0
         came = 0
         while True:
             events = bus.events.events(after=self._after, limit=PAGE, agent=self._agent, kinds=ARRIVALS)
-            came += sum(1 for event in events if event.agent == self._agent)
+            mine = [event.message for event in events if event.agent == self._agent]
+            came += len(mine)
+            self._newest = mine[-1] if mine else self._newest
             if events:
                 self._after = events[-1].seq
             if len(events) < PAGE:
