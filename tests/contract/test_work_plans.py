@@ -371,3 +371,24 @@ def test_what_one_writes_another_sees(world: World) -> None:
         assert other.check() == []
     finally:
         other.close()
+
+
+def test_steps_that_come_together_may_need_each_other_in_every_way(world: World) -> None:
+    ada = world.agent("ada")
+    planned(world, ada, "done", "merged", "failed")
+    did(world, ada, "p/1")
+    did(world, ada, "p/2")
+    world.work.merge(ada, "p/2")
+    failed(world, ada, "p/3")
+    steps = (
+        draft("a", Need(3), Need(5), Need(5), num=11),
+        draft("b", Need(3, on_failure="continue"), Need(9, on_failure="continue"), num=5),
+        draft("c", Need(1, "merged"), Need(7, "merged", "cancel"), num=9),
+        draft("d", Need(2, "merged"), Need(4, "merged", "continue"), Need(1), num=7),
+        draft("e", num=4),
+    )
+    added = world.work.add_steps(ada, "p", steps)
+    for step, given in zip(added, steps, strict=True):
+        assert step.needs == tuple(sorted(set(given.needs)))
+    assert [(step.num, step.waiting) for step in added] == [(11, 2), (5, 1), (9, 2), (7, 1), (4, 0)]
+    assert world.store.check() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -22,6 +22,10 @@ from hubbub.stores.sqlite.work_rows import SQL, find_project, project_of, projec
 
 PLANS = statements("plans.sql")
 _TOPICS = statements("topics.sql")
+_Kind = tuple[str, str, bool]
+"""How a step needs another one: until what, what follows if that will not be done, and whether it is met."""
+
+_GIVEN_UP = ("failed", "parked", "cancelled")
 
 
 def create_project(
@@ -155,11 +159,13 @@ def write_all(
     last = one(tx.db, PLANS["last_step"], {})
     following = count((last[0] if last else 0) + 1)
     rows = {num: next(following) for num in sorted(numbers)}
-    edges, waiting = _edges(tx, project, dict(zip(numbers, drafts, strict=True)), rows)
+    given = sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0])
+    edges, waiting, too_late = _edges(tx, project, given, rows)
     # What steps need is written before they are: then no step is written again for each of its needs.
     tx.db.execute(PLANS["check_edges_later"])
-    tx.db.executemany(PLANS["add_need"], edges)
-    given = sorted(zip(numbers, drafts, strict=True), key=lambda pair: pair[0])
+    for (until, on_failure, met), needs in edges.items():
+        values = {"until": until, "on_failure": on_failure, "met": int(met), "needs": dump(needs)}
+        tx.db.execute(PLANS["add_needs"], values)
     tx.db.executemany(
         PLANS["add_step"],
         (_step_values(rows[num], project, num, draft, waiting[rows[num]], now) for num, draft in given),
@@ -168,9 +174,9 @@ def write_all(
         detail = {"num": num}
         status = {"status": statuses[num]} if statuses and num in statuses else {}
         add_event(tx.db, now, "step_added", actor, project=project, step=step, detail={**detail, **status})
-    for edge in edges:
-        if edge["on_failure"] == "cancel" and edge["given_up"] and edge["num"] not in inherited:
-            _cancel_late(tx, actor, edge["step"], edge["needed"], now)
+    for step, needed, num in too_late:
+        if num not in inherited:
+            _cancel_late(tx, actor, step, needed, now)
     ends.ring(tx, project, project_row(tx.db, project)[1])
     return [rows[num] for num in numbers]
 
@@ -225,40 +231,38 @@ def _step_values(
 
 
 def _edges(
-    tx: Write, project: int, drafts: dict[int, StepDraft], rows: dict[int, int]
-) -> tuple[list[dict[str, Any]], Counter[int]]:
-    """What new steps need, as rows, and how many needs of each are not met."""
-    wanted = {need.num for draft in drafts.values() for need in draft.needs} - rows.keys()
+    tx: Write, project: int, drafts: list[tuple[int, StepDraft]], rows: dict[int, int]
+) -> tuple[dict[_Kind, dict[int, list[int]]], Counter[int], list[tuple[int, int, int]]]:
+    """What new steps need in each way, how many needs of each are not met, and which steps were given up that
+    one of these is not to be done without: as the row of this, and the row and the number of the other."""
+    wanted = {need.num for _, draft in drafts for need in draft.needs} - rows.keys()
     known = {num: (step, "not_started") for num, step in rows.items()}
     for num, step, status in tx.db.execute(
         PLANS["numbered"], {"project": project, "nums": dump(sorted(wanted))}
     ):
         known[num] = (step, status)
-    edges: list[dict[str, Any]] = []
+    edges: dict[_Kind, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     waiting: Counter[int] = Counter()
-    for num, draft in drafts.items():
+    too_late = []
+    for num, draft in drafts:
+        step = rows[num]
         for need in {need.num: need for need in draft.needs}.values():
             if need.num not in known:
                 raise _not_there(num, need)
-            edge = _edge(rows[num], *known[need.num], need)
-            edges.append(edge)
-            waiting[rows[num]] += not edge["met"]
-    return edges, waiting
+            needed, status = known[need.num]
+            met = status != "not_started" and _meets(status, need)
+            edges[need.until, need.on_failure, met][step].append(needed)
+            waiting[step] += not met
+            if need.on_failure == "cancel" and status in _GIVEN_UP:
+                too_late.append((step, needed, need.num))
+    return edges, waiting, too_late
 
 
-def _edge(step: int, needed: int, status: str, need: Need) -> dict[str, Any]:
-    """A row of what a step needs, given the status of the other."""
-    given_up = status in ("failed", "parked", "cancelled")
-    met = status == "merged" or (status in DONE and need.until == "completed")
-    return {
-        "step": step,
-        "needed": needed,
-        "num": need.num,
-        "until": need.until,
-        "on_failure": need.on_failure,
-        "met": int(met or (need.on_failure == "continue" and given_up)),
-        "given_up": given_up,
-    }
+def _meets(status: str, need: Need) -> bool:
+    """Whether a step of that status is what another needs it to be."""
+    if need.on_failure == "continue" and status in _GIVEN_UP:
+        return True
+    return status == "merged" or (status in DONE and need.until == "completed")
 
 
 def _not_there(num: int, need: Need) -> StepNotFound:
@@ -276,7 +280,14 @@ def _add_need(tx: Write, project: int, step: int, num: int, need: Need) -> int:
         raise _not_there(num, need)
     status = one(tx.db, PLANS["status_of"], {"step": row[0]})
     assert status is not None  # it was just found
-    tx.db.execute(PLANS["add_need"], _edge(step, row[0], status[0], need))
+    values = {
+        "step": step,
+        "needed": row[0],
+        "until": need.until,
+        "on_failure": need.on_failure,
+        "met": int(_meets(status[0], need)),
+    }
+    tx.db.execute(PLANS["add_need"], values)
     return int(row[0])
 
 

@@ -60,6 +60,12 @@ INSERT INTO needs (step, needed, until, on_failure, met) VALUES (:step, :needed,
 ON CONFLICT (step, needed) DO UPDATE SET
     until = excluded.until, on_failure = excluded.on_failure, met = excluded.met;
 
+-- name: add_needs
+-- New steps, by number of row, each with those that it needs in one way.
+INSERT INTO needs (step, needed, until, on_failure, met)
+SELECT CAST(s.key AS INTEGER), n.value, :until, :on_failure, :met
+FROM json_each(:needs) s CROSS JOIN json_each(s.value) n;
+
 -- name: remove_need
 -- It needs it no longer.
 DELETE FROM needs WHERE step = :step AND needed = :needed;
