@@ -158,15 +158,20 @@ def test_an_error_names_line_step_and_field(bus: Bus, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text in PLACES if "!!" not in text and ": ." not in text])
-def test_the_same_in_json_names_step_and_field(bus: Bus, text: str) -> None:
+def test_the_same_in_json_names_line_step_and_field(bus: Bus, text: str) -> None:
     import yaml
 
-    as_json = json.dumps(yaml.safe_load(STEP + text))
+    as_json = json.dumps(yaml.safe_load(STEP + text), indent=1)  # each field is on a line of its own
     if text.startswith("title"):
-        as_json = as_json.replace("}]}", ', "title": "twice"}]}')
+        as_json = as_json.replace('"second"', '"second", "title": "twice"')
     _, step, field = PLACES[text]
     error = _wrong(bus, as_json)
     assert (error.details.get("step"), error.details.get("field")) == (step, field)
+    if field is not None:
+        given = as_json.splitlines()[error.details["line"] - 1].strip()
+        # What is within an outcome has the line of its step.
+        assert given.startswith(f'"{field}"') or (field == "who" and given == "{")
+        assert error.message.startswith(f"Line {error.details['line']}: ")
 
 
 HEADS = {

@@ -4,6 +4,7 @@ so that it can be shown."""
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubbub.errors import ImportInvalid, YamlUnavailable
@@ -12,6 +13,7 @@ from hubbub.names import check_word
 from hubbub.text import has_lone_surrogate, safe_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 FORMS = ("json", "yaml")
@@ -23,6 +25,7 @@ DEPTH_MAX = 60
 """How deep a plan may be nested: metadata, 50 deep, in a step."""
 
 _PARTS_MAX = 1_000_000
+_JSON_PARTS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s"{}\[\],:]+|[{}\[\],:]')
 _ESCAPED = json.JSONEncoder(ensure_ascii=True).encode
 
 
@@ -31,13 +34,14 @@ class Parsed(NamedTuple):
 
     value: Any
     form: str
-    lines: dict[tuple[int, str], int]
+    lines: Callable[[], dict[tuple[int, str], int]]
     """The line of a field of the plan ``(0, field)``, of a step ``(place, "")``, counted from 1, and of a
-    step's field. Only YAML has them."""
+    step's field. Found when it is asked for: few plans are wrong."""
 
     def line(self, place: int, field: str = "") -> int | None:
         """The line of that part, or of the step that it belongs to."""
-        return self.lines.get((place, field)) or self.lines.get((place, ""))
+        lines = self.lines()
+        return lines.get((place, field)) or lines.get((place, ""))
 
 
 def invalid(
@@ -86,7 +90,44 @@ def _json(text: str) -> Parsed:
         ) from None
     except ValueError as error:
         raise invalid(f"The plan is not JSON: {error}.") from None
-    return Parsed(value, "json", {})
+    return Parsed(value, "json", lambda: _json_lines(text))
+
+
+def _json_lines(text: str) -> dict[tuple[int, str], int]:
+    """Where the parts stand of a text that is JSON."""
+    lines: dict[tuple[int, str], int] = {}
+    inside: list[str] = []  # what is open: the plan, its steps, a step, or anything else
+    line, seen, place, key, begins = 1, 0, 0, "", True
+    for found in _JSON_PARTS.finditer(text):
+        part, owner = found[0], inside[-1] if inside else ""
+        line += text.count("\n", seen, found.start())
+        seen = found.start()
+        if part in ",:":
+            begins = part == ","
+            continue
+        if part in "}]":
+            inside.pop()
+            continue
+        if begins and owner == "steps":
+            place += 1
+            lines[place, ""] = line
+        if begins and owner in ("plan", "step"):
+            key, begins = json.loads(part), False
+            lines[place if owner == "step" else 0, key] = line
+            continue
+        begins = part in "{["
+        if begins:
+            inside.append(_opened(part, owner, key))
+    return lines
+
+
+def _opened(bracket: str, owner: str, key: str) -> str:
+    """What of a plan begins with that bracket in that part of it."""
+    if not owner:
+        return "plan" if bracket == "{" else "steps"
+    if owner == "steps":
+        return "step" if bracket == "{" else "other"
+    return "steps" if owner == "plan" and key == "steps" and bracket == "[" else "other"
 
 
 def _module() -> ModuleType:
@@ -123,7 +164,7 @@ def _yaml(text: str) -> Parsed:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         what = safe_text(str(error)).partition("\n")[0][:200]
         raise invalid(f"The plan can't be read as YAML: {what}.") from None
-    return Parsed(value, "yaml", _lines(yaml, node))
+    return Parsed(value, "yaml", lambda: _lines(yaml, node))
 
 
 def _refuse_deep(yaml: ModuleType, text: str, loader: Any) -> None:
