@@ -160,6 +160,31 @@ def test_a_loss_that_nobody_looked_at_is_told_at_once(world: World) -> None:
     assert [one.step.num for one in world.work.lost(Actor("bob"))] == [1]
 
 
+def test_a_loss_is_told_in_one_session(world: World) -> None:
+    ada, bob = world.agent("ada"), world.seat("bob")
+    planned(world, ada, "a", "b")
+    claimed(world, bob)
+    world.clock.advance(CLAIM_MS)
+    first = world.seat("bob")
+    losses = world.work.lost(first)
+    assert [one.step.num for one in losses] == [1]
+    world.work.lost_told(ada, losses)  # it is none of hers
+    world.work.lost_told(first, losses)
+    assert world.work.lost(first) == losses  # an answer may get lost
+    claimed(world, first, step="p/2")
+    world.clock.advance(CLAIM_MS)
+    second = world.seat("bob")
+    assert [one.step.num for one in world.work.lost(second)] == [2]
+    assert world.work.lost(Actor("bob")) == world.work.lost(second)
+    world.work.lost_told(Actor("bob"), world.work.lost(second))
+    assert world.work.lost(second) == world.work.lost(Actor("bob")) == ()
+    # Losing it once more is another loss.
+    claimed(world, second, step="p/1")
+    world.clock.advance(CLAIM_MS)
+    third = world.seat("bob")
+    assert [(one.step.num, one.attempt.number) for one in world.work.lost(third)] == [(1, 2)]
+
+
 # --- what was said when it was brought back -----------------------------------------------------------
 
 

@@ -97,9 +97,21 @@ def test_a_shell_that_comes_back_is_told_what_it_lost(cli: Cli) -> None:
     assert told.out.endswith(
         "; alice has it now\n  Your work is in branch b, worktree /w/b: do not push it.\n"
     )
+    # It knows that now.
+    again = cli.run("step", "mine", agent="bob")
+    assert (again.status, again.out) == (4, "You hold no step.\n")
+    assert "lost" not in cli.run("step", "mine", "--json", agent="bob").json
+
+
+def test_a_program_that_comes_back_is_told_once_what_it_lost(cli: Cli) -> None:
+    plan(cli, "A", "B")
+    mine = took_before(cli, 1000, "parser/1", agent="bob")
+    with cli.bus(later=-990) as bus:
+        bus.work.start(bus.agents.attach("bob"), mine.token, worktree="/w/b")
+    assert "lost" not in cli.run("step", "mine", "--json", agent="alice").json
     (lost,) = cli.run("step", "mine", "--json", agent="bob").json["lost"]
     assert (lost["step"]["id"], lost["attempt"]["worktree"]) == (mine.step.id, "/w/b")
-    assert "lost" not in cli.run("step", "mine", "--json", agent="alice").json
+    assert "lost" not in cli.run("step", "mine", "--json", agent="bob").json
 
 
 def test_the_next_holder_has_the_note_of_a_retry(cli: Cli) -> None:
@@ -197,3 +209,6 @@ def test_a_server_that_comes_back_is_told_what_its_agent_lost(desk: Desk) -> Non
             assert [claim["step_id"] for claim in both["claims"]] == [other]
             assert both["lost"] == answer["lost"]
             assert "You lost, and must not push:" in text_of(second, "claim_step", mine=True)
+        with RawServer(desk.url, "bob") as third:
+            assert "lost" not in third.use("claim_step", mine=True)
+            assert "You lost" not in text_of(third, "claim_step", mine=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from hubbub.bus import planning
@@ -182,8 +183,14 @@ class Work(Claiming):
         return self._store.work.mine(actor)
 
     def lost(self, actor: Actor) -> tuple[Lost, ...]:
-        """What the agent lost within a day and has not claimed again: its lease ran out while it was away."""
+        """What the agent lost within a day, was not told of in another session, and has not claimed again."""
         return self._store.work.lost(actor)
+
+    def lost_told(self, actor: Actor, losses: tuple[Lost, ...]) -> None:
+        """The agent was told of these losses; where that can't be kept it is told again."""
+        if losses:
+            with suppress(HubbubError):
+                self._store.work.lost_told(actor, losses)
 
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None

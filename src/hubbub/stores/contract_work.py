@@ -168,7 +168,12 @@ class WorkStore(Protocol):
 
     def lost(self, actor: Actor) -> tuple[Lost, ...]:
         """The claims that the agent lost within ``LOST_SHOWN_MS``, the latest first, ten at most: their lease
-        or time ran out, or they were taken back. Not those of steps that it has claimed again since."""
+        or time ran out, or they were taken back. Not those of steps that it has claimed again since, nor
+        those that another session of it was told of (:meth:`lost_told`)."""
+        ...
+
+    def lost_told(self, actor: Actor, losses: tuple[Lost, ...]) -> None:
+        """The agent was told of these by the acting session, or by a command: no other one is."""
         ...
 
     def start(

@@ -36,6 +36,7 @@ def claim_step(caller: Caller, given: dict[str, Any]) -> Answer | Steps[Answer]:
     lost = caller.bus.work.lost(caller.member.seat.actor)
     gone: dict[str, Any] = {"lost": [_lost(each) for each in lost]} if lost else {}
     told = render.lost_lines(lost, caller.bus.store.now())
+    caller.bus.work.lost_told(caller.member.seat.actor, lost)
     if not claims:
         text = "\n".join(["You have no claim. claim_step() takes a step.", *told])
         return Answer(text, safe_json({"claims": [], **gone}))

@@ -185,6 +185,10 @@ class SqliteWork:
         self._catch_up()
         return work_own.lost(self._core, actor)
 
+    def lost_told(self, actor: Actor, losses: tuple[Lost, ...]) -> None:
+        """It knows of these."""
+        work_own.lost_told(self._core, actor, losses)
+
     def start(
         self, actor: Actor, token: str, *, branch: str | None = None, worktree: str | None = None
     ) -> Claim:

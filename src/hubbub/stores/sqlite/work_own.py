@@ -9,7 +9,7 @@ from hubbub.stores.sqlite import work_telling
 from hubbub.stores.sqlite.actors import admit, check_actor
 from hubbub.stores.sqlite.core import Core, one
 from hubbub.stores.sqlite.work_claims import claim_of
-from hubbub.stores.sqlite.work_rows import SQL, attempt_of, step_of, step_row
+from hubbub.stores.sqlite.work_rows import SQL, attempt_of, find_step, step_of, step_row
 
 
 def mine(core: Core, actor: Actor) -> tuple[Claim, ...]:
@@ -33,9 +33,19 @@ def lost(core: Core, actor: Actor) -> tuple[Lost, ...]:
     found = []
     with core.read() as db:
         check_actor(db, actor, now)
-        values = {"agent": actor.agent, "since": now - LOST_SHOWN_MS}
+        values = {"agent": actor.agent, "since": now - LOST_SHOWN_MS, "session": actor.session}
         for step, number in list(db.execute(SQL["lost_of_agent"], values)):
             attempt = one(db, SQL["attempt_numbered"], {"step": step, "number": number})
             assert attempt is not None  # it was just found
             found.append(Lost(step_of(db, step_row(db, step)), attempt_of(attempt)))
     return tuple(found)
+
+
+def lost_told(core: Core, actor: Actor, losses: tuple[Lost, ...]) -> None:
+    """See :meth:`hubbub.stores.contract_work.WorkStore.lost_told`."""
+    with core.write() as tx:
+        admit(tx, actor, core.clock.now())
+        for each in losses:
+            step = find_step(tx.db, each.step.id)
+            values = {"step": step, "number": each.attempt.number, "agent": actor.agent}
+            tx.db.execute(SQL["tell_loss"], {**values, "session": actor.session or "-"})

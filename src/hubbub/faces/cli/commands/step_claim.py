@@ -20,7 +20,7 @@ from hubbub.wire_work import claim_dict, lost_dict, nothing_dict
 if TYPE_CHECKING:
     from hubbub.faces.cli.context import Context
     from hubbub.model import Actor
-    from hubbub.model_work import Claim
+    from hubbub.model_work import Claim, Lost
 
 
 def claim(context: Context) -> int:
@@ -109,7 +109,7 @@ def mine(context: Context) -> int:
     if output.json:
         answer: dict[str, Any] = {"claims": [claim_dict(claim) for claim in held]}
         output.answer({**answer, "lost": [lost_dict(each) for each in lost]} if lost else answer)
-        return 0 if held else EXIT_NOTHING
+        return _told(context, actor, lost, held)
     now = context.bus.store.now()
     for claimed in held:
         render_work.claim(claimed, now, output)
@@ -117,6 +117,13 @@ def mine(context: Context) -> int:
         output.line("You hold no step.")
     for each, name in zip(lost, claims.labels(context, [each.step for each in lost]), strict=True):
         render_work.lost(each, name, now, output)
+    return _told(context, actor, lost, held)
+
+
+def _told(context: Context, actor: Actor, lost: tuple[Lost, ...], held: tuple[Claim, ...]) -> int:
+    if lost:
+        context.output.flush()  # what nobody could read is told again
+        context.bus.work.lost_told(actor, lost)
     return 0 if held else EXIT_NOTHING
 
 

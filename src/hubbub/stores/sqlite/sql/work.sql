@@ -330,12 +330,18 @@ SELECT EXISTS (SELECT 1 FROM attempts a CROSS JOIN sessions s ON s.id = a.sessio
                WHERE a.state = 'live' AND s.state = 'live' AND s.expires_at <= :now);
 
 -- name: lost_of_agent
--- Claims that an agent lost and has not had again.
+-- Claims that an agent lost and has not had again, as far as no other session of it was told.
 SELECT a.step, a.number FROM attempts a
 WHERE a.agent = :agent AND a.state = 'lost' AND a.ended_at > :since
+  AND (a.loss_told IS NULL OR a.loss_told = :session)
   AND NOT EXISTS (SELECT 1 FROM attempts l
                   WHERE l.step = a.step AND l.number > a.number AND l.agent = a.agent)
 ORDER BY a.ended_at DESC LIMIT 10;
+
+-- name: tell_loss
+-- An agent was told that it lost a claim.
+UPDATE attempts SET loss_told = :session
+WHERE step = :step AND number = :number AND agent = :agent AND state = 'lost' AND loss_told IS NULL;
 
 -- name: retry_note
 -- What was said when a step was last brought back.
