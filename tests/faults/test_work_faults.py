@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hubbub.bus import Bus
 from hubbub.clock import ManualClock, SystemClock
 from hubbub.errors import BusBusy, BusFull
 from hubbub.errors_work import ClaimLive, ClaimLost
 from hubbub.model import Actor, NewSession, Profile
 from hubbub.model_work import Claim, Nothing, ProjectDraft, StepDraft, Wanted
+from hubbub.process import this_process
 from hubbub.stores import open_store
 from hubbub.stores.contract import Store
 from hubbub.stores.sqlite import SqliteStore
@@ -343,3 +346,26 @@ def test_a_claim_that_finds_nothing_needs_no_turn(store: Store, url: str) -> Non
         writer.wait()
     reasons = {name: each.reason for name, each in found.items() if isinstance(each, Nothing)}
     assert reasons == {"any": "held", "step": "held", "scope": "delayed", "keyed": "held"}
+
+
+def test_who_is_in_the_way_is_told_while_the_bus_is_busy(tmp_path: Path) -> None:
+    url = f"{tmp_path}/bus.db"
+    store, other = SqliteStore(url, busy_timeout_ms=50), SqliteStore(url)
+    host, boot, _, started = this_process().split("/")
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    session = NewSession("s-1", process=f"{host}/{boot}/{ended.pid}/{started}")
+    store.agents.register(Profile("ada"), session)
+    store.agents.register(Profile("bob"))
+    store.work.create_project(BOB, ProjectDraft("p", steps=(StepDraft("a"),)))
+    store.work.claim(Actor("ada", "s-1"))
+    with Bus(store) as bus:
+        with other._core.write():
+            (blocker,) = bus.work.explain("p/1")
+            assert blocker.holder is not None
+            assert blocker.holder.offline_since is None
+            assert isinstance(bus.work.claim(BOB), Nothing)
+        (blocker,) = bus.work.explain("p/1")
+        assert blocker.holder is not None
+        assert blocker.holder.offline_since is not None
+    other.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hubbub.bus import planning
@@ -12,6 +13,7 @@ from hubbub.bus.checking import key as check_key
 from hubbub.bus.checking import seconds, text
 from hubbub.bus.files import Files, named
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
+from hubbub.errors import BusBusy, BusFull, BusReadOnly
 from hubbub.model import Actor
 from hubbub.model_work import CLAIM_MS, Claim, Holder, Nothing, Wanted
 from hubbub.stores.contract import Store
@@ -101,8 +103,12 @@ class Claiming(Files):
     def _end_gone(self, holders: Sequence[Holder]) -> bool:
         """End the sessions of holders whose processes ended without a word; whether there were any."""
         names = {holder.agent for holder in holders if holder.offline_since is None}
-        gone = [name for name in sorted(names) if self._agents.end_if_gone(name)]
-        return bool(gone)
+        ended = False
+        # A look needs no turn: where nothing can be written, it shows what is written.
+        with suppress(BusBusy, BusFull, BusReadOnly):
+            for name in sorted(names):
+                ended |= self._agents.end_if_gone(name)
+        return ended
 
 
 def _hopeless(nothing: Nothing) -> bool:
