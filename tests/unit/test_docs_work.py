@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubbub import globs, model, model_work
-from hubbub.bus import files, planning, work
+from hubbub.bus import claiming, files, planning
 from hubbub.stores.sqlite.work_telling import NEWS
 from tests.unit.test_docs import DOCS, _steps
 
@@ -104,7 +104,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert told == {
         "seconds of a lease, unless asked otherwise": model_work.CLAIM_MS // 1000,
         "seconds of a lease that a session renews, at least": model_work.LEASE_MIN_MS // 1000,
-        "seconds of a lease, at most": work.DAY_SECONDS,
+        "seconds of a lease, at most": claiming.DAY_SECONDS,
         "seconds that claims outlive a session that died, at most": model_work.ORPHAN_MS // 1000,
         "seconds after its rank from which a step that is held stands in line": model_work.IN_LINE_MS // 1000,
         "seconds in which an agent is told of what it lost": model_work.LOST_SHOWN_MS // 1000,
@@ -129,6 +129,6 @@ def test_the_limits_are_those_of_the_code() -> None:
         "bytes of metadata": planning.METADATA_BYTES,
         "files named at the end of a step": planning.FILES_MAX,
         "seconds of a reservation, unless asked otherwise": int(files.RESERVATION_SECONDS),
-        "seconds of a reservation, at most": work.WEEK_SECONDS,
-        "seconds that a claim waits, at most (over MCP 45)": work.WEEK_SECONDS,
+        "seconds of a reservation, at most": claiming.WEEK_SECONDS,
+        "seconds that a claim waits, at most (over MCP 45)": claiming.WEEK_SECONDS,
     }
