@@ -11,7 +11,8 @@ LEASE_MIN_MS = 30_000
 """The shortest lease that may be asked for: three beats of the process that serves the agent."""
 
 ORPHAN_MS = 60_000
-"""How much longer the claims of a session are good that is gone without a word, from when that is noticed: enough for a process that was only held up, or for the agent's next session, to go on with them."""
+"""How much longer the claims of a session are good that is gone without a word, from when that is noticed:
+enough for a process that was only held up, or for the agent's next session, to go on with them."""
 
 LOST_SHOWN_MS = 86_400_000
 """How long an agent is told of claims that it lost."""
