@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from hubbub.wake.pty_backlog import BACKLOG_MAX, Backlog
+from hubbub.wake.pty_backlog import BACKLOG_MAX, BEHIND, Backlog
 from hubbub.wake.screen import Screen
 from tests.unit.test_wake_profiles import CAPTURED, COLUMNS, ROWS, captured, screen_of
 
@@ -137,7 +137,7 @@ def test_rubbish_does_no_harm() -> None:
             screen.feed(chance.randbytes(40) + b"\x1b[" + chance.randbytes(3))
             screen.resize(chance.randint(1, 6), chance.randint(1, 9))
         view = screen.view()
-        assert len(view.lines) == len(view.typed) == screen.grid.rows
+        assert len(view.lines) == len(view.typed) == screen.size[0]
 
 
 def test_a_terminal_of_one_cell_is_one() -> None:
@@ -173,6 +173,44 @@ def test_line_drawing_letters_are_frames() -> None:
     assert shown(b"\x1b(0lqqk\x1b(B q")[0] == "┌──┐ q"
 
 
+@needs_tmux
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"first\x1b[2M",  # pyte leaves a line where an empty one is to come
+        "日本\x1b[1;3Hy".encode(),  # half a wide letter
+        ("x" * 23 + "日").encode(),
+        b"\x1b7a\x1b8b\x1b8c",  # pyte forgets the place once it was used
+        b"one\x1b[2J\x1b[Htwo\x1b[3J",
+        b"\x1b[3;5r\x1b[7Hbelow\x1b[1Bx\x1b[1Ay",
+        b"a\x1b[1;2Ab\x1b[1;2;3Hc\x1b[99999999d\x1b[5;5xd",
+        b"a\x1b[<5ub\x1b[=1;2uc\x1b[?1$pd\x1b[>4;1me\x1b[!pf\x1b F g",
+        b"a\x1bXsos\x1b\\b\x1b^pm\x1b\\c\x1b_apc\x1b\\d\x1bPdcs\x1b\\e",
+        b"a\x1b[4:3mb\x1b[38:2::9:9:9mc\x1b[58:5:3md\x1b[38;5;300me",
+        b"one\x1b[?47htwo\x1b[?47l\r\n\x1b[?1047hx\x1b[?1047lthree",
+    ],
+)
+def test_what_pyte_lacks_is_as_tmux_has_it(data: bytes, tmp_path: pathlib.Path) -> None:
+    assert shown(data, 8, 24) == tmux_shows(tmp_path, data, 8, 24)
+
+
+def test_letters_without_a_width_take_nothing_with_them() -> None:
+    # tmux shows them, too, but at places of its own.
+    assert [
+        letter for letter in shown("a\u200db\u200bc\u200d e\u0301".encode())[0] if letter.isprintable()
+    ] == [*"abc e\u0301"]
+
+
+def test_half_a_wide_letter_is_blank() -> None:
+    assert shown("日本\x1b[1;2Hx\x1b[1;3Hy".encode())[0] == " xy"
+
+
+def test_a_pointers_shape_is_no_title() -> None:
+    screen = Screen(2, 20)
+    screen.feed(b"\x1b]2;mine\x07\x1b]22;pointer\x07\x1b]10;?\x07")
+    assert screen.title == "mine"
+
+
 def test_a_title_is_kept_and_a_long_string_is_passed_over() -> None:
     screen = Screen(2, 20)
     screen.feed(b"\x1b]0;one\x07a\x1b_G" + b"x" * 20_000)
@@ -204,6 +242,17 @@ def test_of_a_flood_the_end_is_shown_and_the_modes_are_known() -> None:
     ]
     assert backlog.screen().modes == {2004, 1006}
     assert not backlog.unknown
+
+
+def test_what_comes_over_hours_is_read_in_between_and_is_no_flood() -> None:
+    backlog = Backlog((5, 40))
+    backlog.add(b"first\r\n")
+    for _ in range(BACKLOG_MAX // 1000 + 10):
+        backlog.add(b"\x1b[3;3Hx" * 140)
+        while backlog.behind:
+            backlog.catch_up()
+    assert 0 < backlog.size <= BEHIND
+    assert (backlog.screen().lines()[:3], backlog.unknown) == (["first", "", "  x"], False)
 
 
 def test_a_flood_that_is_no_lines_makes_the_screen_unknown_until_it_is_drawn_anew() -> None:

@@ -1,42 +1,236 @@
-"""What a terminal shows: the screen of a program, kept from the bytes that it writes.
+"""What a terminal shows: the screen of a program, kept by pyte from the bytes that the program writes.
 
-Only what deciding needs is kept: the letters, which of them are faint (a hint of the program's, not
-something that was typed), the cursor, and the modes that were switched on. Colours are dropped.
+pyte draws. Added here is what it lacks: the other screen, scrolling by sequence, one place to save the cursor
+at, faint letters, and letters without a width. What reaches it was put right by
+:class:`hubbub.wake.screen_input.Input`.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable
+from collections import defaultdict
+from typing import Any
+
+import pyte
+from pyte.modes import DECAWM
+from pyte.screens import Char, Cursor, Margins, StaticDefaultDict, wcwidth
 
 from hubbub.wake.profiles import View
-from hubbub.wake.screen_grid import Grid
-from hubbub.wake.screen_stream import Reader
+from hubbub.wake.screen_input import Input
 
-FAINT = 1
-"""Of a cell: shown faint or grey."""
-
-_LINES = str.maketrans("jklmnqtuvwx", "┘┐┌└┼─├┤┴┬│")
-"""The line-drawing letters that programs use through ``ESC ( 0``."""
+_OTHER_SCREEN = (47, 1047, 1049)
 
 
-class Screen(Reader):
+class _Grid(pyte.Screen):
+    """pyte's screen, and what it lacks. Its methods are called by pyte's stream, with the numbers."""
+
+    def reset(self) -> None:
+        self.private: set[int] = set()
+        self._under: Any = None
+        """The rows of the main screen while the other one is shown, and where its cursor was."""
+        self._saved = (Cursor(0, 0), 0, "", "")
+        self._last = " "
+        super().reset()
+        self.g1_charset = self.g0_charset
+        self.save_cursor()
+
+    def draw(self, data: str) -> None:
+        """Letters, at the cursor. pyte drops what comes after one that has no width."""
+        self._last = data[-1]
+        if data.isascii():
+            super().draw(data)
+            return
+        for letter in data:
+            width = wcwidth(letter)
+            if width == 2 and self.cursor.x == self.columns - 1 and DECAWM in self.mode:
+                self.cursor.x = self.columns  # it does not fit into this line
+            if width > 0:
+                super().draw(letter)
+            elif self.cursor.x and (unicodedata.combining(letter) or letter in "\u200d\ufe0f"):
+                line = self.buffer[self.cursor.y]
+                place = self.cursor.x - (1 if line[self.cursor.x - 1].data or self.cursor.x == 1 else 2)
+                line[place] = line[place]._replace(data=line[place].data + letter)
+
+    def select_graphic_rendition(self, *attrs: int) -> None:
+        """pyte has no faint letters: its blinking ones stand for them, as nothing here asks for those."""
+        left, taken = list(attrs), []
+        while left:
+            code = left.pop(0)
+            if code in (38, 48, 58):
+                count = {5: 2, 2: 4}.get(left[0], 1) if left else 0
+                taken += [code, *left[:count]] if code != 58 else []
+                del left[:count]
+            elif code not in (5, 6, 25):
+                taken += {2: [5], 22: [22, 25]}.get(code, [code])
+        if taken or not attrs:
+            super().select_graphic_rendition(*taken)
+
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:
+        self._switch(modes, bool(kwargs.get("private")), True)
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        self._switch(modes, bool(kwargs.get("private")), False)
+
+    def _switch(self, modes: tuple[int, ...], private: bool, on: bool) -> None:
+        """pyte is told of those only that change what is shown where; with others it resizes itself."""
+        act = super().set_mode if on else super().reset_mode
+        for mode in modes:
+            if mode in ((7, 25) if private else (4, 20)):
+                act(mode, private=private)
+            elif private:
+                (self.private.add if on else self.private.discard)(mode)
+                if mode in _OTHER_SCREEN:
+                    self._swap(on, mode == 1049)
+
+    def _swap(self, on: bool, save: bool) -> None:
+        if on and self._under is None:
+            self._under = (self.buffer, (self.cursor.x, self.cursor.y))
+            self.buffer = defaultdict(lambda: StaticDefaultDict[int, Char](self.default_char))
+        elif not on and self._under is not None:
+            (self.buffer, place), self._under = self._under, None
+            if save:
+                self.cursor.x, self.cursor.y = place
+                self._inside()
+
+    def save_cursor(self, *args: int) -> None:
+        cursor = Cursor(self.cursor.x, self.cursor.y, self.cursor.attrs)
+        self._saved = (cursor, self.charset, self.g0_charset, self.g1_charset)
+
+    def restore_cursor(self, *args: int) -> None:
+        """pyte's would be gone after the first time, and hide the cursor as it was."""
+        saved, self.charset, self.g0_charset, self.g1_charset = self._saved
+        self.cursor.x, self.cursor.y, self.cursor.attrs = saved.x, saved.y, saved.attrs
+        self._inside()
+
+    def _inside(self) -> None:
+        self.ensure_hbounds()
+        self.ensure_vbounds()
+
+    def set_margins(self, top: int | None = None, bottom: int | None = None) -> None:
+        first, last = (top or 1) - 1, min(bottom or self.lines, self.lines) - 1
+        if first < last:
+            self.margins = Margins(first, last) if (first, last) != (0, self.lines - 1) else None
+            self.cursor_position()
+
+    def cursor_up(self, count: int | None = None) -> None:
+        top = self.margins.top if self.margins and self.cursor.y >= self.margins.top else 0
+        self.cursor.y = max(self.cursor.y - (count or 1), top)
+        self.ensure_hbounds()
+
+    def cursor_down(self, count: int | None = None) -> None:
+        inside = self.margins is not None and self.cursor.y <= self.margins.bottom
+        bottom = self.margins.bottom if self.margins and inside else self.lines - 1
+        self.cursor.y = min(self.cursor.y + (count or 1), bottom)
+        self.ensure_hbounds()
+
+    def cursor_to_line(self, line: int | None = None) -> None:
+        super().cursor_to_line(line)
+        self.ensure_hbounds()
+
+    def next_line(self) -> None:
+        """NEL."""
+        self.index()
+        self.carriage_return()
+
+    def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
+        """With 3 it is the lines that have left the screen that go, which are not kept."""
+        if how in (0, 1, 2):
+            super().erase_in_display(how)
+
+    def erase_in_line(self, how: int = 0, private: bool = False) -> None:
+        self.ensure_hbounds()
+        super().erase_in_line(how)
+
+    def delete_lines(self, count: int | None = None) -> None:
+        """pyte leaves a line as it is where the one to take its place was never written to."""
+        for y in range(self.lines):
+            self.buffer[y]
+        super().delete_lines(count)
+
+    def scroll_up(self, count: int) -> None:
+        """SU: the lines of the part that scrolls, up."""
+        self._scroll(self.delete_lines, count)
+
+    def scroll_down(self, count: int) -> None:
+        """SD: down."""
+        self._scroll(self.insert_lines, count)
+
+    def _scroll(self, act: Any, count: int) -> None:
+        x, y = self.cursor.x, self.cursor.y
+        self.cursor.y = self.margins.top if self.margins else 0
+        act(count)
+        self.cursor.x, self.cursor.y = x, y
+
+    def repeat(self, count: int) -> None:
+        """REP: the last letter again."""
+        self.draw(self._last * min(count or 1, self.lines * self.columns))
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """What no longer fits is cut at the right, and at the top above the cursor; pyte's cuts the top."""
+        lines, columns = lines or self.lines, columns or self.columns
+        cut, keep = max(0, self.cursor.y - lines + 1), min(columns, self.columns)
+        for buffer in (self.buffer, *([self._under[0]] if self._under else [])):
+            rows = {y - cut: buffer[y] for y in range(cut, min(self.lines, cut + lines))}
+            buffer.clear()
+            for y, row in rows.items():
+                for x in [x for x in row if x >= keep]:
+                    del row[x]
+                buffer[y] = row
+        self.lines, self.columns, self.margins = lines, columns, None
+        self.tabstops = set(range(8, columns, 8))
+        self.cursor.y -= cut
+        self._inside()
+
+    def cells(self, y: int) -> tuple[list[str], list[bool]]:
+        """A row: its letters, and which of them are faint. Half a wide letter is blank, which pyte keeps."""
+        row = [self.buffer[y][x] for x in range(self.columns)]
+        texts = [cell.data for cell in row]
+        wide = [not text.isascii() and wcwidth(text[0]) == 2 for text in texts]
+        for x, text in enumerate(texts):
+            whole = wide[x - 1] if x and not text else not wide[x] or texts[x + 1 : x + 2] == [""]
+            if not whole or (not x and not text):
+                texts[x] = " "
+        return texts, [cell.blink or is_grey(cell.fg) for cell in row]
+
+
+class _Stream(pyte.Stream):
+    """pyte's, and some sequences that it does not know."""
+
+    escape = {**pyte.Stream.escape, "E": "next_line"}  # noqa: RUF012
+    csi = {  # noqa: RUF012
+        **pyte.Stream.csi,
+        "S": "scroll_up",
+        "T": "scroll_down",
+        "b": "repeat",
+        "s": "save_cursor",
+        "u": "restore_cursor",
+    }
+
+
+class Screen:
     """The screen of a program, from its output."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        super().__init__()
-        self._main = Grid(max(1, rows), max(1, columns))
-        self._other: Grid | None = None
-        self.grid = self._main
-        self.faint = False
-        self.modes: set[int] = set()
+        self._grid = _Grid(max(1, columns), max(1, rows))
+        self._stream = _Stream(self._grid)
+        self._stream.use_utf8 = False  # else it would pass over the line-drawing letters
+        self._input = Input()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._grid.lines, self._grid.columns
+
+    @property
+    def title(self) -> str:
+        """What the program made the terminal's title; empty when it did not."""
+        return self._grid.title
+
+    @property
+    def modes(self) -> set[int]:
         """The private modes that are on and were off at first: 2004 is bracketed paste."""
-        self.cursor_hidden = False
-        self._insert = False
-        self._wraps = True
-        self._graphics = [False, False]
-        self._shift = 0
-        self._last = " "
+        return self._grid.private
 
     @property
     def bracketed_paste(self) -> bool:
@@ -44,286 +238,71 @@ class Screen(Reader):
         return 2004 in self.modes
 
     @property
+    def cursor_hidden(self) -> bool:
+        """Whether the program hid the cursor."""
+        return self._grid.cursor.hidden
+
+    @property
     def cursor(self) -> tuple[int, int]:
         """Row and column, from 0."""
-        return self.grid.row, self.grid.column
+        return self._grid.cursor.y, min(self._grid.cursor.x, self._grid.columns - 1)
 
-    def view(self) -> View:
-        """What is shown, to be read by a profile."""
-        grid = self.grid
-        return View(
-            lines=self.lines(),
-            typed=[self._typed(row) for row in range(grid.rows)],
-            row=grid.row,
-            column=len("".join(grid.cells[grid.row][: grid.column + grid.wrapping])),
-            title=self.title,
-        )
+    @property
+    def between_sequences(self) -> bool:
+        """Nothing is begun and not ended: other bytes would not tear anything apart."""
+        return self._input.whole
 
-    def lines(self) -> list[str]:
-        """The rows as text, without the blanks at their ends."""
-        return ["".join(row).rstrip() for row in self.grid.cells]
-
-    def _typed(self, row: int) -> str:
-        """A row with what is faint blanked: what is left was typed, or is the frame."""
-        cells, marks = self.grid.cells[row], self.grid.marks[row]
-        text = [" " * len(cell) if mark else cell for cell, mark in zip(cells, marks, strict=True)]
-        here = self.grid.column
-        if row == self.grid.row and here + 1 < len(cells) and marks[here + 1] and cells[here + 1].strip():
-            # A program that draws its cursor itself shows the first letter of a hint in it.
-            text[here] = " " * len(text[here])
-        return "".join(text).rstrip()
+    def feed(self, data: bytes) -> None:
+        """Take what the program wrote."""
+        self._stream.feed(self._input.take(data))
 
     def resize(self, rows: int, columns: int) -> None:
         """The terminal has another size now."""
-        rows, columns = max(1, rows), max(1, columns)
-        self._main.resize(rows, columns)
-        if self._other is not None:
-            self._other.resize(rows, columns)
+        self._grid.resize(max(1, rows), max(1, columns))
 
-    def text(self, text: str) -> None:
-        """Letters, at the cursor."""
-        if self._graphics[self._shift]:
-            text = text.translate(_LINES)
-        grid, mark = self.grid, FAINT if self.faint else 0
-        if text.isascii() and not self._insert:
-            self._plain(text, mark)
-        else:
-            for letter in text:
-                self._letter(grid, letter, mark)
-        self._last = text[-1]
+    def put(self, row: int, column: int, title: str) -> None:
+        """Tell it what another terminal shows. Behind the last column: the next letter wraps."""
+        self._grid.cursor.y = min(max(row, 0), self._grid.lines - 1)
+        self._grid.cursor.x = min(max(column, 0), self._grid.columns)
+        self._grid.title = title
 
-    def _plain(self, text: str, mark: int) -> None:
-        """Letters of one cell each, as many at once as fit into the line."""
-        grid = self.grid
-        while text:
-            if grid.wrapping:
-                self._wrap(grid)
-            room = grid.columns - grid.column
-            part, text = text[:room], text[room:]
-            end = grid.column + len(part)
-            grid.halve(grid.row, grid.column, end)
-            grid.cells[grid.row][grid.column : end] = part
-            grid.marks[grid.row][grid.column : end] = bytes([mark]) * len(part)
-            grid.column = min(end, grid.columns - 1)
-            grid.wrapping = end == grid.columns
+    def successor(self) -> Screen:
+        """An empty screen with the same size, title and modes."""
+        new = Screen(*self.size)
+        new._grid.set_mode(*self.modes, private=True)
+        new._grid.cursor.hidden = self.cursor_hidden
+        new._grid.title = self.title
+        return new
 
-    def _wrap(self, grid: Grid) -> None:
-        grid.wrapping = False
-        if self._wraps:
-            grid.column = 0
-            grid.line_feed()
+    def lines(self) -> list[str]:
+        """The rows as text, without the blanks at their ends."""
+        return ["".join(self._grid.cells(y)[0]).rstrip() for y in range(self._grid.lines)]
 
-    def _letter(self, grid: Grid, letter: str, mark: int) -> None:
-        width = width_of(letter)
-        if width == 0:
-            before = grid.column if grid.wrapping else grid.column - 1
-            if before >= 0:
-                grid.cells[grid.row][before] += letter
-            return
-        if grid.wrapping or (width == 2 and grid.column == grid.columns - 1 and grid.columns > 1):
-            self._wrap(grid)
-        if self._insert:
-            grid.shift(width)
-        width = min(width, grid.columns - grid.column)
-        grid.halve(grid.row, grid.column, grid.column + width)
-        grid.cells[grid.row][grid.column] = letter
-        grid.marks[grid.row][grid.column] = mark
-        if width == 2:
-            grid.cells[grid.row][grid.column + 1] = ""
-            grid.marks[grid.row][grid.column + 1] = mark
-        grid.wrapping = grid.column + width == grid.columns
-        grid.column = min(grid.column + width, grid.columns - 1)
-
-    def control(self, code: str) -> None:
-        """One of the control characters."""
-        grid = self.grid
-        if code in "\n\x0b\x0c":
-            grid.line_feed()
-        elif code == "\r":
-            grid.move(grid.row, 0)
-        elif code == "\b":
-            grid.move(grid.row, grid.column - 1)
-        elif code == "\t":
-            grid.move(grid.row, (grid.column // 8 + 1) * 8)
-        elif code in "\x0e\x0f":
-            self._shift = 1 if code == "\x0e" else 0
-
-    def escape(self, between: str, final: str) -> None:
-        """A short escape sequence."""
-        grid = self.grid
-        if between in ("(", ")"):
-            self._graphics[between == ")"] = final == "0"
-        elif between:
-            return
-        elif final == "M":
-            grid.reverse_feed()
-        elif final in "DE":
-            grid.line_feed()
-            if final == "E":
-                grid.move(grid.row, 0)
-        elif final == "7":
-            grid.saved = (grid.row, grid.column)
-        elif final == "8":
-            grid.move(*grid.saved)
-        elif final == "c":
-            self._reset()
-
-    def _reset(self) -> None:
-        rows, columns = self.grid.rows, self.grid.columns
-        self._main = self.grid = Grid(rows, columns)
-        self._other = None
-        self.modes.clear()
-        self.faint = self.cursor_hidden = self._insert = False
-        self._wraps, self._graphics, self._shift = True, [False, False], 0
-
-    def sequence(self, private: str, numbers: list[int], between: str, final: str) -> None:
-        """A control sequence."""
-        if private == "?" and final in "hl" and not between:
-            for mode in numbers:
-                self._mode(mode, final == "h")
-        elif not private and not between:
-            action = _ACTIONS.get(final)
-            if action is not None:
-                action(self, numbers)
-        elif between == "!" and final == "p":
-            self.faint = self._insert = False
-            self.grid.top, self.grid.bottom = 0, self.grid.rows - 1
-
-    def rendition(self, faint: bool) -> None:
-        """How letters look from here on."""
-        self.faint = faint
-
-    def _mode(self, mode: int, on: bool) -> None:
-        if mode == 7:
-            self._wraps = on
-        elif mode == 25:
-            self.cursor_hidden = not on
-        elif mode in (47, 1047, 1049):
-            self._alternate(on, mode == 1049)
-        if mode in (7, 25):
-            return
-        (self.modes.add if on else self.modes.discard)(mode)
-
-    def _alternate(self, on: bool, save: bool) -> None:
-        if on and self._other is None:
-            if save:
-                self._main.saved = (self._main.row, self._main.column)
-            self._other = self.grid = Grid(self._main.rows, self._main.columns)
-        elif not on and self._other is not None:
-            self._other, self.grid = None, self._main
-            if save:
-                self._main.move(*self._main.saved)
-
-    def erase_display(self, numbers: list[int]) -> None:
-        """ED: below the cursor, above it, or all."""
-        grid, how = self.grid, numbers[0]
-        if how == 0:
-            grid.erase(grid.row, grid.column, grid.columns)
-            grid.erase_rows(grid.row + 1, grid.rows)
-        elif how == 1:
-            grid.erase_rows(0, grid.row)
-            grid.erase(grid.row, 0, grid.column + 1)
-        elif how == 2:
-            grid.erase_rows(0, grid.rows)
-
-    def erase_line(self, numbers: list[int]) -> None:
-        """EL: to the end of the line, to its beginning, or all of it."""
-        grid, how = self.grid, numbers[0]
-        first = grid.column if how == 0 else 0
-        grid.erase(grid.row, first, grid.column + 1 if how == 1 else grid.columns)
-        grid.wrapping = False
-
-    def set_region(self, numbers: list[int]) -> None:
-        """DECSTBM: which lines scroll."""
-        grid = self.grid
-        top, bottom = numbers[0] or 1, (numbers[1] if len(numbers) > 1 else 0) or grid.rows
-        if top < bottom <= grid.rows:
-            grid.top, grid.bottom = top - 1, bottom - 1
-            grid.move(0, 0)
-
-    def lines_in(self, count: int) -> None:
-        """IL, or with a negative count DL: lines in at the cursor, or out."""
-        grid = self.grid
-        if grid.top <= grid.row <= grid.bottom:
-            grid.scroll(-count, grid.row)
-            grid.move(grid.row, 0)
-
-    def repeat(self, count: int) -> None:
-        """REP: the last letter again."""
-        self.text(self._last * min(count, self.grid.rows * self.grid.columns))
-
-    def switch(self, numbers: list[int], on: bool) -> None:
-        """SM and RM: of the public modes only inserting matters."""
-        if 4 in numbers:
-            self._insert = on
+    def view(self) -> View:
+        """What is shown, to be read by a profile."""
+        rows = [self._grid.cells(y) for y in range(self._grid.lines)]
+        row, x = self._grid.cursor.y, self._grid.cursor.x
+        return View(
+            lines=["".join(texts).rstrip() for texts, _ in rows],
+            typed=[_typed(*cells, x if y == row else None) for y, cells in enumerate(rows)],
+            row=row,
+            column=len("".join(rows[row][0][:x])),
+            title=self.title,
+        )
 
 
-def width_of(letter: str) -> int:
-    """How many cells a letter takes: 0 for what combines with the one before, 2 for wide ones."""
-    if letter < "\u0300":
-        return 1
-    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+def _typed(texts: list[str], faint: list[bool], cursor: int | None) -> str:
+    """A row with what is faint blanked: what is left was typed, or is the frame."""
+    text = [" " * len(each) if mark else each for each, mark in zip(texts, faint, strict=True)]
+    if cursor is not None and cursor + 1 < len(texts) and faint[cursor + 1] and texts[cursor + 1].strip():
+        # A program that draws its cursor itself shows the first letter of a hint in it.
+        text[cursor] = " " * len(text[cursor])
+    return "".join(text).rstrip()
 
 
-def _one(numbers: list[int]) -> int:
-    return numbers[0] or 1
-
-
-def _place(screen: Screen, numbers: list[int]) -> None:
-    column = numbers[1] if len(numbers) > 1 else 1
-    screen.grid.move((numbers[0] or 1) - 1, (column or 1) - 1)
-
-
-def _by(rows: int, columns: int, *, begin: bool = False) -> Callable[[Screen, list[int]], None]:
-    def act(screen: Screen, numbers: list[int]) -> None:
-        grid, count = screen.grid, _one(numbers)
-        row = grid.row + rows * count
-        if rows > 0 and grid.row <= grid.bottom:
-            row = min(row, grid.bottom)
-        elif rows < 0 and grid.row >= grid.top:
-            row = max(row, grid.top)
-        grid.move(row, 0 if begin else grid.column + columns * count)
-
-    return act
-
-
-_ACTIONS: dict[str, Callable[[Screen, list[int]], None]] = {
-    "A": _by(-1, 0),
-    "B": _by(1, 0),
-    "C": _by(0, 1),
-    "D": _by(0, -1),
-    "E": _by(1, 0, begin=True),
-    "F": _by(-1, 0, begin=True),
-    "a": _by(0, 1),
-    "e": _by(1, 0),
-    "G": lambda screen, numbers: screen.grid.move(screen.grid.row, _one(numbers) - 1),
-    "`": lambda screen, numbers: screen.grid.move(screen.grid.row, _one(numbers) - 1),
-    "d": lambda screen, numbers: screen.grid.move(_one(numbers) - 1, screen.grid.column),
-    "H": _place,
-    "f": _place,
-    "I": lambda screen, numbers: screen.grid.move(
-        screen.grid.row, (screen.grid.column // 8 + _one(numbers)) * 8
-    ),
-    "Z": lambda screen, numbers: screen.grid.move(
-        screen.grid.row, (-(-screen.grid.column // 8) - _one(numbers)) * 8
-    ),
-    "J": Screen.erase_display,
-    "K": Screen.erase_line,
-    "L": lambda screen, numbers: screen.lines_in(_one(numbers)),
-    "M": lambda screen, numbers: screen.lines_in(-_one(numbers)),
-    "@": lambda screen, numbers: screen.grid.shift(_one(numbers)),
-    "P": lambda screen, numbers: screen.grid.shift(-_one(numbers)),
-    "S": lambda screen, numbers: screen.grid.scroll(_one(numbers)),
-    "T": lambda screen, numbers: screen.grid.scroll(-_one(numbers)),
-    "X": lambda screen, numbers: screen.grid.erase(
-        screen.grid.row, screen.grid.column, screen.grid.column + _one(numbers)
-    ),
-    "b": lambda screen, numbers: screen.repeat(_one(numbers)),
-    "h": lambda screen, numbers: screen.switch(numbers, True),
-    "l": lambda screen, numbers: screen.switch(numbers, False),
-    "r": Screen.set_region,
-    "s": lambda screen, numbers: setattr(screen.grid, "saved", screen.cursor),
-    "u": lambda screen, numbers: screen.grid.move(*screen.grid.saved),
-}
+def is_grey(colour: str) -> bool:
+    """Whether a colour, as pyte names it, is a grey, in which programs write hints."""
+    if re.fullmatch("[0-9a-f]{6}", colour) is None:
+        return colour == "brightblack"
+    red, green, blue = bytes.fromhex(colour)
+    return max(red, green, blue) - min(red, green, blue) <= 24 and 48 <= red < 188
