@@ -24,6 +24,7 @@ dialog = ['^Allow this']
 quiet_seconds = 0.15
 untouched_seconds = 0.25
 settle_seconds = 0.05
+shell = true
 trust_screen_seconds = 1.0
 """
 

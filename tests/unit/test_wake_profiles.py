@@ -166,6 +166,7 @@ def test_all_keys_have_a_check() -> None:
             "dialog": ["d"],
             "dialog_title": ["d"],
             "queues": True,
+            "shell": True,
             "clear_keys": ["escape", "ctrl-x"],
             "quiet_seconds": 1,
             "untouched_seconds": 1,

@@ -6,12 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from hubbub.wake.foreground import SHELLS, command_of
 from hubbub.wake.hooks.identity import parents
 
 if TYPE_CHECKING:
     from hubbub.stores.contract import Bell
-
-SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh", "ash", "busybox")
 
 BLIND_SECONDS = 1.0
 """How often processes are looked at where they can't be waited for, or the bell has no descriptor."""
@@ -39,7 +38,7 @@ class Company:
         """The client that started ``pid``, through a shell or not; ``named`` is its process id, if told."""
         found = parents(pid)
         # What is behind a shell is the client; what is behind a client is no matter of ours.
-        pids = found if len(found) == 2 and _command(found[0]) in SHELLS else found[:1]
+        pids = found if len(found) == 2 and command_of(found[0]) in SHELLS else found[:1]
         if named and named.isascii() and named.isdigit() and os.path.isdir(f"/proc/{named}"):
             pids.append(int(named))
         return cls(pids)
@@ -93,14 +92,6 @@ class Company:
         if self._descriptors and poller.poll(0):
             return True
         return os.getppid() != self._parent or any(not _alive(pid) for pid in self._blind)
-
-
-def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _alive(pid: int) -> bool:

@@ -40,6 +40,8 @@ class Profile(NamedTuple):
     dialog_title: tuple[re.Pattern[str], ...] = ()
     queues: bool = False
     """What is submitted while the agent is busy is kept for when it is not."""
+    shell: bool = False
+    """It rings at a shell's prompt, too, where the line runs as a command."""
     clear_keys: tuple[str, ...] = ("ctrl-c", "ctrl-u")
     """Keys after which nothing that was typed is left."""
     quiet_seconds: float = 1.5
@@ -61,6 +63,8 @@ class Look(NamedTuple):
     busy: bool
     text: str | None
     """What is typed at the prompt, without blanks; None when no prompt is there."""
+    shell: bool = False
+    """It is a shell's."""
 
 
 class View(NamedTuple):
@@ -227,7 +231,7 @@ def _checked(key: str, value: Any) -> Any:
         if not number or not 0 <= value <= _TIME_MAX:
             raise ValueError(f"{key} is seconds, 0 to {_TIME_MAX:g}")
         return float(value)
-    if key in ("block", "queues"):
+    if key in ("block", "queues", "shell"):
         if not isinstance(value, bool):
             raise ValueError(f"{key} is true or false")
         return value

@@ -15,6 +15,7 @@ import stat
 import termios
 import time
 
+from hubbub.wake.foreground import is_shell
 from hubbub.wake.profiles import Look, Profile, look
 from hubbub.wake.pty_backlog import Backlog
 from hubbub.wake.pty_keys import Keys
@@ -82,8 +83,12 @@ class Wrapper:
         now = time.monotonic()
         again = self._ringer.step(now, self)
         self._tell(now)
+        if self._backlog.behind:
+            again = now
         timeout = min(30.0, self._give_up_at - now, 30.0 if again is None else again - now)
         ready = self._wait(max(0.0, timeout))
+        if not ready:
+            self._backlog.catch_up()
         if self._signals in ready:
             self._take_signals()
         if self._terminal.source in ready:
@@ -230,7 +235,10 @@ class Wrapper:
         screen = self._backlog.screen()
         if self._backlog.unknown:
             return Look(False, False, None)
-        return look(self._profile, screen.view(), own)
+        seen = look(self._profile, screen.view(), own)
+        if seen.text is not None and not self._profile.shell and is_shell(self._child.foreground()):
+            return seen._replace(shell=True)
+        return seen
 
     def still(self) -> bool:
         """Whether nothing is on its way in either direction."""
@@ -277,7 +285,7 @@ class Wrapper:
         if notice:
             self._out += (b"" if self._notice else b"\x1b[22;2t") + b"\x1b]2;" + notice.encode() + b"\x07"
         else:
-            self._out += b"\x1b[23;2t" + (b"" if title is None else b"\x1b]2;" + title.encode() + b"\x07")
+            self._out += b"\x1b[23;2t" + (b"\x1b]2;" + title.encode() + b"\x07" if title else b"")
         self._notice = notice
 
     # --- signals ------------------------------------------------------------------------------------

@@ -72,12 +72,15 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal to the program and its group, and to what runs in the foreground."""
-        groups = {self.group} - {0}
-        with contextlib.suppress(OSError, struct.error):
-            groups.add(struct.unpack("i", fcntl.ioctl(self.master, termios.TIOCGPGRP, b"\0" * 4))[0])
-        for group in groups - {0, self._leader}:
+        for group in {self.group, self.foreground()} - {0, self._leader}:
             with contextlib.suppress(OSError):
                 os.killpg(group, number)
+
+    def foreground(self) -> int:
+        """The process group that its terminal's keys go to; 0 when there is none."""
+        with contextlib.suppress(OSError, struct.error):
+            return int(struct.unpack("i", fcntl.ioctl(self.master, termios.TIOCGPGRP, b"\0" * 4))[0])
+        return 0
 
     def resume(self) -> None:
         """Let it go on after it was stopped."""

@@ -48,6 +48,10 @@ class Waiting(NamedTuple):
     """The value of ``fresh`` when urgent mail came last."""
     newest: str | None = None
     """The message that came last, where that is known."""
+    told: int = 0
+    """The value of ``fresh`` up to which something else woke the agent."""
+    other: bool = False
+    """Something else stands by the agent that wakes it."""
 
 
 class Outcome(NamedTuple):
@@ -123,7 +127,7 @@ class Ringer:
     @property
     def due(self) -> bool:
         """Whether mail waits that was not rung for."""
-        return self._waiting.total > 0 and self._waiting.fresh > self._rung
+        return self._waiting.total > 0 and self._waiting.fresh > max(self._rung, self._waiting.told)
 
     @property
     def active(self) -> bool:
@@ -164,6 +168,9 @@ class Ringer:
             self._end(False, "the program ended", now)
 
     def _rest(self, now: float, terminal: Terminal) -> float:
+        if self._waiting.other:
+            self.state = "left to what wakes the agent by itself"
+            return now + NOTICE_SECONDS  # when that goes, there is news of mail
         quiet_at = self.output_at + self._profile.quiet_seconds
         ready_at = max(self._keys.touched_at + self._profile.untouched_seconds, self._not_before)
         hasty = self._hasty and quiet_at > now
@@ -203,6 +210,8 @@ class Ringer:
             return "a dialog is open"
         if seen.busy and not (profile.queues and self._hasty):
             return "the agent is busy"
+        if seen.shell:
+            return "a shell would run the line as a command"
         if seen.text is None:
             return "no prompt is on the screen"
         trust = profile.trust_screen_seconds
@@ -237,8 +246,8 @@ class Ringer:
             return self._since + self._profile.settle_seconds
         seen = terminal.look(self._line)
         there = seen.text is not None and compact(seen.text) == compact(self._line)
-        if seen.dialog or (seen.busy and not self._profile.queues):
-            self.state = "a dialog is open" if seen.dialog else "the agent is busy"
+        if seen.dialog or seen.shell or (seen.busy and not self._profile.queues):
+            self.state = self._hindered(seen, now)
             self._since = now  # the line is looked for once more when that is over
             return now + ECHO_SECONDS
         if not there:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from hubbub.model_presence import Pong, Standing
     from hubbub.stores.contract import Bell
 
+WOKEN = "agent_woken"
+WAKERS = (("waiter", None), ("server", "codex"))
+"""Kinds, and slots where not any will do, of what wakes a session by itself: one message is one turn."""
+
 ARRIVALS = ("message_sent", "message_released", "lease_expired", "message_retried")
 """Events after which a message can be had that could not be had before."""
 
@@ -34,6 +38,9 @@ OVERDUE_SECONDS = 1.0
 KEEP_SECONDS = 10.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 PAGE = 500
+TYPISTS = ("wrapper", "tmux")
+"""Kinds of what types into a terminal."""
+
 URGENT_MAX = 20
 
 
@@ -191,6 +198,12 @@ class Mailbox:
     def _look(self, bus: Bus) -> float:
         """Find out what waits; how long that holds at most, in seconds."""
         waiting, wait = self._mail.look(bus)
+        if waiting.total and self._beside.kind in TYPISTS:
+            # It comes and goes without a bell.
+            others = bus.presence.standing(self._beside.agent)
+            woken = any((each.kind, slot) in WAKERS for each in others for slot in (None, each.slot))
+            waiting = waiting._replace(other=woken)
+            wait = min(wait, OVERDUE_SECONDS) if waiting.fresh > waiting.told else wait
         with self._lock:
             changed, self._waiting = waiting != self._waiting, waiting
         if changed or not self._first.is_set():
@@ -226,12 +239,17 @@ class _Arrivals:
         self._fresh_urgent = 0
         self._last = 0
         self._urgent_seq = 0
+        self._told = 0
+        self._newest_told: int | None = None
+        """How many had come since the last look when the newest of them was told of."""
 
     def look(self, bus: Bus) -> tuple[Waiting, float]:
         """What waits, and for how many seconds that holds if nothing comes."""
         came = self._came(bus)
         seen = bus.mail.peek(self._agent, limit=1)
         count = seen.remaining + 1 if seen.deliveries else 0
+        if self._newest_told is not None:
+            self._told = self._fresh + self._newest_told
         if came or count > self._last:  # it may also have been put off until now
             self._fresh += max(1, came)
         self._last = count
@@ -242,7 +260,7 @@ class _Arrivals:
         if seen.next_due_at is not None:
             left = (seen.next_due_at - bus.store.now()) / 1000
             wait = min(wait, left + 0.005 if left > 0 else OVERDUE_SECONDS)
-        return Waiting(count, urgent, self._fresh, self._fresh_urgent, self._newest), wait
+        return Waiting(count, urgent, self._fresh, self._fresh_urgent, self._newest, self._told), wait
 
     def _came(self, bus: Bus) -> int:
         """How many messages came since the last look."""
@@ -252,12 +270,17 @@ class _Arrivals:
             last = bus.events.events(newest=True, limit=1, agent=self._agent, kinds=ARRIVALS)
             self._newest = last[-1].message if last and last[-1].agent == self._agent else None
             return 0
-        came = 0
+        came, self._newest_told = 0, None
+        kinds = (*ARRIVALS, WOKEN)
         while True:
-            events = bus.events.events(after=self._after, limit=PAGE, agent=self._agent, kinds=ARRIVALS)
-            mine = [event.message for event in events if event.agent == self._agent]
-            came += len(mine)
-            self._newest = mine[-1] if mine else self._newest
+            events = bus.events.events(after=self._after, limit=PAGE, agent=self._agent, kinds=kinds)
+            for event in events:
+                if event.agent != self._agent:
+                    continue
+                if event.event != WOKEN:
+                    came, self._newest = came + 1, event.message
+                elif event.message is not None and event.message == self._newest:
+                    self._newest_told = came
             if events:
                 self._after = events[-1].seq
             if len(events) < PAGE:

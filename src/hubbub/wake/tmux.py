@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hubbub.errors_wake import PaneNotFound, TmuxUnavailable
 from hubbub.text import safe_line
+from hubbub.wake.foreground import SHELLS
 from hubbub.wake.profiles import Look, Profile, look
 from hubbub.wake.pty_keys import Keys
 from hubbub.wake.screen import Screen
@@ -86,12 +87,12 @@ class Pane:
             return Look(True, False, None)  # somebody looks back in it: keys go there
         if fields[7] != self._program:
             return Look(False, False, None)  # the agent has ended, maybe: this is a shell
+        if fields[7] in SHELLS and not self._profile.shell:
+            return Look(False, False, None, shell=True)
         screen = Screen(rows, columns)
         lines = shown.screen.removesuffix("\n").split("\n")[:rows]
         screen.feed("\r\n".join(lines).encode())
-        screen.grid.move(row, column)
-        screen.grid.wrapping = column >= columns
-        screen.title = fields[8]
+        screen.put(row, column, fields[8])
         return look(self._profile, screen.view(), own)
 
     def still(self) -> bool:
