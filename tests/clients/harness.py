@@ -228,7 +228,11 @@ class Gemini(Home):
 
     def words(self, prompt: str) -> list[str]:
         """One prompt, all tools allowed."""
-        return [self.command, "-m", "gemini-2.5-pro", "-y", "-p", prompt]
+        return [*self.interactive(), "-y", "-p", prompt]
+
+    def interactive(self) -> list[str]:
+        """With a model named: else it has another one choose, which the played one does not do."""
+        return [self.command, "-m", "gemini-2.5-pro"]
 
 
 class OpenCode(Home):

@@ -16,9 +16,6 @@ from tests.clients.test_waking import wait_for_wake
 
 START_SECONDS = 60
 TURN_SECONDS = 30
-MORE = {"gemini": ["-m", "gemini-2.5-pro"]}
-"""Else it has another model choose one, which the played one does not do."""
-
 PROMPTS = {"claude": "❯", "codex": "›", "gemini": "Type your message", "opencode": "Ask anything"}
 
 
@@ -54,7 +51,7 @@ def test_mail_gives_a_wrapped_client_a_turn_and_a_half_typed_line_is_left(
     home: Home, model: ModelServer, tmp_path: Path
 ) -> None:
     wrapper = [str(home.bin / "hubbub"), "run", "--as", "ada", "--profile", home.client, "--"]
-    words = [*wrapper, *home.interactive(), *MORE.get(home.client, [])]
+    words = [*wrapper, *home.interactive()]
     with hubbub.connect(home.bus_url) as bus, Terminal(tmp_path, words, home.env(), home.project) as terminal:
         terminal.wait_until(lambda screen: PROMPTS[home.client] in screen, START_SECONDS, "prompt")
         bob = bus.agents.attach("bob")
