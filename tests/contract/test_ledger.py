@@ -205,3 +205,21 @@ def test_an_unregistered_agents_events_stay(world: World) -> None:
     world.agent("ada")
     world.agents.unregister("ada", actor=Actor("ada"))
     assert [event.event for event in world.events(agent="ada")] == ["agent_registered", "agent_unregistered"]
+
+
+def test_a_send_to_several_concerns_each_of_them(world: World) -> None:
+    ada, bob, *_ = world.agents_named("ada", "bob", "bobby", "cy")
+    one, two, all_ = (world.send(ada, to).id for to in ("bob", ("bob", "cy"), "*"))
+    other = world.send(ada, ("cy", "bobby")).id
+    topic = world.topic(bob)
+    world.post(ada, topic.id, "to all who read it")
+
+    def sends(agent: str, **wanted: Any) -> list[str | None]:
+        return [event.message for event in world.events("message_sent", agent=agent, **wanted)]
+
+    assert sends("bob") == sends("bob", newest=True) == [one, two, all_]
+    assert sends("cy") == [two, all_, other]
+    assert sends("bobby") == [all_, other]
+    assert sends("ada") == [one, two, all_, other]
+    assert sends("bo") == []
+    assert sends("bob", message=two) == [two]

@@ -283,7 +283,8 @@ class LedgerStore(Protocol):
         since: int | None = None,
     ) -> list[Event]:
         """Events after ``seq`` ``after`` that match, oldest first: the first ``limit`` of them, or
-        the last with ``newest``. ``agent`` matches the actor or the agent concerned,
+        the last with ``newest``. ``agent`` matches the actor, the agent concerned, and each
+        recipient of mail that was sent to several (such an event names none),
         ``message`` a mail or a topic's message by its id, ``topic``, ``project`` and ``step`` what they
         are named by."""
         ...

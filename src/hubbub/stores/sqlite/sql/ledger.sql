@@ -6,7 +6,8 @@ INSERT INTO events (at, event, actor, session, message, agent, topic, project, s
 VALUES (:at, :event, :actor, :session, :message, :agent, :topic, :project, :step, :attempt, :detail);
 
 -- name: events_forward
--- Events after a place, oldest first.
+-- Events after a place, oldest first. What went to several names none of them; their names, in quotes,
+-- are in the list of the message.
 SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
        iif(e.topic IS NULL, (SELECT m.tag FROM messages m WHERE m.seq = e.message),
            (SELECT p.tag FROM posts p WHERE p.post = e.message)),
@@ -15,7 +16,10 @@ SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
        e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
 FROM events e
 WHERE e.seq > :after
-  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent
+       OR e.agent IS NULL AND e.event = 'message_sent' AND e.topic IS NULL
+          AND EXISTS (SELECT 1 FROM messages m WHERE m.seq = e.message
+                      AND instr(m.recipients, '"' || :agent || '"')))
   AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
   AND (:topic IS NULL OR e.topic = :topic)
   AND (:since IS NULL OR e.at >= :since)
@@ -66,7 +70,10 @@ SELECT e.seq, e.at, e.event, e.actor, e.session, e.message,
        e.step, (SELECT s.tag FROM steps s WHERE s.step = e.step), e.attempt
 FROM events e
 WHERE e.seq > :after
-  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent)
+  AND (:agent IS NULL OR e.actor = :agent OR e.agent = :agent
+       OR e.agent IS NULL AND e.event = 'message_sent' AND e.topic IS NULL
+          AND EXISTS (SELECT 1 FROM messages m WHERE m.seq = e.message
+                      AND instr(m.recipients, '"' || :agent || '"')))
   AND (:message IS NULL OR e.message = :message AND (e.topic IS NULL) = (:posted IS NULL))
   AND (:topic IS NULL OR e.topic = :topic)
   AND (:since IS NULL OR e.at >= :since)
