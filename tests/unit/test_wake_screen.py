@@ -140,6 +140,21 @@ def test_rubbish_does_no_harm() -> None:
         assert len(view.lines) == len(view.typed) == screen.size[0]
 
 
+def test_sequences_with_any_numbers_do_no_harm() -> None:
+    chance = random.Random(99)
+    numbers = ("", "0", "1", "3", "6", "7", "25", "38", "48", "1049", "300", "99999", "9" * 5000, "4:3")
+    for _ in range(300):
+        screen = Screen(chance.randint(1, 9), chance.randint(1, 12))
+        for _ in range(50):
+            given = ";".join(chance.choice(numbers) for _ in range(chance.randint(0, 5)))
+            mark, blank = chance.choice(("", "", "?", ">", "<")), chance.choice(("", "", " ", "$", "!"))
+            screen.feed(f"\x1b[{mark}{given}{blank}{chr(chance.randrange(0x40, 0x7F))}日e\u0301".encode())
+        screen.resize(chance.randint(1, 9), chance.randint(1, 12))
+        view = screen.view()
+        assert len(view.lines) == len(view.typed) == screen.size[0]
+        assert view.row < screen.size[0]
+
+
 def test_a_terminal_of_one_cell_is_one() -> None:
     screen = Screen(1, 1)
     screen.feed("ab\r\nc日e\u0301".encode())

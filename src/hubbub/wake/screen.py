@@ -140,7 +140,8 @@ class _Grid(pyte.Screen):
 
     def erase_in_line(self, how: int = 0, private: bool = False) -> None:
         self.ensure_hbounds()
-        super().erase_in_line(how)
+        if how in (0, 1, 2):
+            super().erase_in_line(how)
 
     def delete_lines(self, count: int | None = None) -> None:
         """pyte leaves a line as it is where the one to take its place was never written to."""
