@@ -270,6 +270,19 @@ def test_what_comes_over_hours_is_read_in_between_and_is_no_flood() -> None:
     assert (backlog.screen().lines()[:3], backlog.unknown) == (["first", "", "  x"], False)
 
 
+def test_a_mistake_in_reading_makes_the_screen_unknown_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backlog = Backlog((5, 40))
+    backlog.add(b"\x1b[?2004h\x1b[Hone")
+    with monkeypatch.context() as broken:
+        broken.delattr("pyte.Screen.draw")
+        assert backlog.screen().modes == {2004}
+    assert backlog.unknown
+    backlog.add(b"\x1b[2J\x1b[Hnew")
+    assert (backlog.screen().lines()[0], backlog.unknown) == ("new", False)
+
+
 def test_a_flood_that_is_no_lines_makes_the_screen_unknown_until_it_is_drawn_anew() -> None:
     backlog = Backlog((5, 40))
     backlog.add(b"\x1b[3;3Hx" * (BACKLOG_MAX // 7 + 10))

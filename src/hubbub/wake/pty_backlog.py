@@ -31,7 +31,7 @@ class Backlog:
         self._screen = Screen(*size)
         self._data = bytearray()
         self.unknown = False
-        """Part of a flood was not read, and the screen was not drawn anew since."""
+        """Part of the output was not read, and the screen was not drawn anew since."""
 
     @property
     def size(self) -> int:
@@ -69,7 +69,10 @@ class Backlog:
         del self._data[:size]
         if self.unknown and _CLEARED.search(data):
             self.unknown = False
-        self._screen.feed(data)
+        try:
+            self._screen.feed(data)
+        except Exception:  # a mistake in reading a screen must not end what is wrapped
+            self._screen, self.unknown = self._screen.successor(), True
 
     def _cut(self) -> None:
         """Drop all but the end: no screen shows more, if it was written line by line."""
