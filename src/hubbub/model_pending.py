@@ -14,11 +14,20 @@ WANTS_ANSWER = ("task", "question", "review_request")
 DECLINED = "declined"
 """The kind of reply by which a debtor says, with the reason, that there will be no answer."""
 
+STATUS = "status"
+"""The kind of reply that tells how it goes: it is no answer, and the answer is owed still."""
+
 WAIT_LEASE_MS = 30_000
 """For how long an answer is kept for a call that waits for it and gives no sign of life."""
 
 WAIT_LEASE_MAX_MS = 300_000
 """The longest such time. One that ends later was written before the clock was set back."""
+
+REMINDER = "reminder"
+"""The kind of mail by which the bus reminds a debtor."""
+
+ESCALATION = "escalation"
+"""The kind of mail by which the bus tells who asked, and the watchdog, that no answer came."""
 
 REMINDER_GAP_MS = 30_000
 """The least time between two reminders of one debt, however late housekeeping comes to them."""
@@ -60,5 +69,5 @@ class Awaited(NamedTuple):
     state: str
     """``waiting``; ``given``: the answer is handed out to this call; ``elsewhere``: it was taken out of
     the inbox, or settled there, because this call gave no sign of life for too long; ``closed``: there
-    will be none, for the question was waived; ``over``: nobody waits any more."""
+    will be none, for the question was waived; ``left``: who owes it is not on the bus any more; ``over``: nobody waits any more."""
     answer: Delivery | None = None

@@ -24,7 +24,7 @@ class Policy(NamedTuple):
     """What a process was told to do on a bus; a store is opened with one. None says nothing.
 
     What is set on the bus itself is read by the store. Of the gate the stricter holds; of the reminders
-    what the process was told goes before what is set on the bus.
+    what the process that asks was told goes before what is set on the bus, and is kept with the question.
     """
 
     gate_enforce: bool = False

@@ -21,6 +21,22 @@ def _reply(world: World, id_: str) -> None:
     world.send(Actor("bob"), "ada", "because", in_reply_to=id_)
 
 
+def _status(world: World, id_: str) -> None:
+    world.send(Actor("bob"), "ada", "half done", kind="status", in_reply_to=id_)
+
+
+def _forward(world: World, id_: str) -> None:
+    world.send(Actor("bob"), "cy", "can you?", in_reply_to=id_)
+
+
+def _removed(world: World, id_: str) -> None:
+    world.agents.unregister("bob", delete_mail=True)
+
+
+def _asker_leaves(world: World, id_: str) -> None:
+    world.agents.unregister("ada")
+
+
 def _decline(world: World, id_: str) -> None:
     world.send(Actor("bob"), "ada", "no time", kind="declined", in_reply_to=id_)
 
@@ -56,24 +72,32 @@ def _leaves(world: World, id_: str) -> None:
 EVENTS: dict[str, Callable[[World, str], None]] = {
     "reply": _reply,
     "reply of kind declined": _decline,
+    "reply of kind status": _status,
+    "reply to others": _forward,
     "waive": _waive,
     "acknowledge": _settle,
     "reminder": _reminder,
     "escalation": _escalation,
     "question expires": _expires,
+    "question removed": _removed,
     "debtor leaves": _leaves,
+    "asker leaves": _asker_leaves,
 }
 
 # What an event leads to from each of STATES, in their order: a state, or the code of a refusal.
 TABLE = {
     "reply": ("answered", "answered", "declined", "waived"),
     "reply of kind declined": ("declined", "answered", "declined", "waived"),
+    "reply of kind status": ("open", "answered", "declined", "waived"),
+    "reply to others": ("open", "answered", "declined", "waived"),
     "waive": ("waived", "NOTHING_OWED", "NOTHING_OWED", "NOTHING_OWED"),
     "acknowledge": ("open", "ALREADY_SETTLED", "ALREADY_SETTLED", "waived"),
     "reminder": ("open", "answered", "declined", "waived"),
     "escalation": ("open", "answered", "declined", "waived"),
     "question expires": ("open", "answered", "declined", "waived"),
+    "question removed": ("waived", "answered", "declined", "waived"),
     "debtor leaves": ("open", "answered", "declined", "waived"),
+    "asker leaves": ("waived", "answered", "declined", "waived"),
 }
 ROWS = [(state, event, TABLE[event][column]) for event in EVENTS for column, state in enumerate(STATES)]
 
@@ -85,8 +109,7 @@ def _state(world: World, id_: str) -> str:
 
 @pytest.mark.parametrize(("state", "event", "outcome"), ROWS)
 def test_every_row(world: World, state: str, event: str, outcome: str) -> None:
-    ada = world.agent("ada")
-    world.agent("bob")
+    ada, *_ = world.agents_named("ada", "bob", "cy")
     id_ = world.send(ada, "bob", "?", kind="question", reply_within_ms=DUE_MS, ttl_ms=TTL_MS).id
     {
         "open": lambda: None,

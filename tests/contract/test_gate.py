@@ -165,8 +165,9 @@ def test_what_the_bus_sends_does_not_pass_it(strict: World) -> None:
     for _ in range(3):
         strict.send(Actor("ada"), "bob", kind="question", reply_within_ms=1)
     strict.clock.advance(100_000)
+    strict.store.settings.put("gate.limits.hubbub", "0")
     assert strict.store.sweep("h").reminders == 6
-    assert len(strict.mail.peek("bob", limit=20).deliveries) == 12
+    assert len(strict.mail.peek("bob", limit=20).deliveries) == 7
 
 
 def test_posts_to_a_topic_pass_it_as_to_the_topic(strict: World) -> None:
@@ -366,3 +367,9 @@ def test_refused_and_exceeded_are_told_apart_whoever_keeps_house(world: World, p
     world.store.sweep("h")
     assert sum(count for _, _, count in told(world, "gate_refused")) == 6
     assert sum(count for _, _, count in told(world, "gate_exceeded")) == 3
+
+
+def test_a_limit_of_thousands_of_digits_limits_nothing(strict: World) -> None:
+    for name in ("gate.limit", "gate.limits.ada"):
+        strict.store.settings.put(name, "9" * 5000)
+    assert passed(strict, "ada", "bob", 5) == 5

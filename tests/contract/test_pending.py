@@ -67,7 +67,7 @@ def test_every_recipient_owes_its_own_answer_but_not_the_asker(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "state"), [("answer", "answered"), ("status", "answered"), ("declined", "declined")]
+    ("kind", "state"), [("answer", "answered"), ("message", "answered"), ("declined", "declined")]
 )
 def test_a_reply_closes_the_debt_in_its_own_stroke(world: World, kind: str, state: str) -> None:
     ada, bob = world.agents_named("ada", "bob")
@@ -138,7 +138,7 @@ def test_settling_or_losing_the_message_pays_no_debt(world: World) -> None:
     world.store.sweep("h")
     assert [debt.delivery for debt in world.store.pending.owed()] == ["settled", "dead"]
     world.mail.purge((expired,))
-    assert [debt.delivery for debt in world.store.pending.owed()] == ["settled", "gone"]
+    assert [debt.delivery for debt in world.store.pending.owed()] == ["settled"]
 
 
 def test_a_repeated_send_owes_once(world: World) -> None:

@@ -21,16 +21,17 @@ class Debt:
     reminders: int = 0
     next_at: int | None = None
     escalated_at: int | None = None
+    reminder: Mail | None = None
+    """The mail that it leads, of the last round."""
 
 
 @dataclass
 class Mail:
-    """One delivery of a question or an answer. A reminder is told by what it reminds of."""
+    """One delivery of a question or an answer. Either may be a reminder or an escalation of the bus."""
 
     id: str
     seq: int
     to: str
-    reminds: tuple[str, str] | None = None
     state: str = "queued"
     lease_until: int = 0
     session: str | None = None
@@ -95,13 +96,18 @@ class Model:
         debt.state, debt.next_at = state, None
         self.withdraw(debt, read=read)
 
+    def waive(self, debt: Debt) -> None:
+        """As :meth:`close`; a question that nobody has taken goes, too, unless a call waits for it."""
+        self.close(debt, "waived", read=False)
+        asked = self.mail[debt.debtor, debt.question]
+        if asked.state == "queued" and not self.is_kept(asked.id):
+            asked.state = "settled"
+
     def withdraw(self, debt: Debt, *, read: bool) -> None:
         """The newest reminder is taken out, if nobody has it in hand."""
-        mine = [one for one in self.mail.values() if one.reminds == (debt.question, debt.debtor)]
-        if mine and debt.escalated_at is None:
-            last = max(mine, key=lambda one: one.seq)
-            if last.state == "queued" or (last.state == "leased" and read):
-                last.state = "settled"
+        last, debt.reminder = debt.reminder, None
+        if last is not None and (last.state == "queued" or (last.state == "leased" and read)):
+            last.state = "settled"
 
     def due_debts(self) -> list[Debt]:
         """What a round of housekeeping sees to."""

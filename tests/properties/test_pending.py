@@ -117,13 +117,37 @@ class PendingMachine(RuleBasedStateMachine):
         draft = Draft((asker,), "!", kind=kind, in_reply_to=question)
         sent = self.store.mail.send(self._actor(debtor, seated), draft)
         debt = self.model.debts.get((question, debtor))
-        if debt is not None and debt.state == "open":
+        if debt is not None and debt.state == "open" and kind != "status":
             self.model.close(debt, "declined" if kind == "declined" else "answered", read=True)
         assert sent.debt == (None if debt is None else debt.state)
         asked = self.model.mail[debtor, question]
         assert sent.settled == (None if asked.state == "settled" else question)
         asked.state = "settled"
-        self.model.answered(question, asker, self._deliver(sent.id, sent.seq, asker))
+        reply = self._deliver(sent.id, sent.seq, asker)
+        if kind != "status":
+            self.model.answered(question, asker, reply)
+
+    @rule(index=indexes, who=indexes)
+    def pass_on(self, index: int, who: int) -> None:
+        """A reply to others: what is owed is owed still, and waits in the inbox still."""
+        if not self.questions:
+            return
+        question, asker = self.questions[index % len(self.questions)]
+        recipients = [name for name in NAMES if (name, question) in self.model.mail and name != asker]
+        if not recipients:
+            return
+        debtor = recipients[who % len(recipients)]
+        (other,) = set(NAMES) - {debtor, asker}
+        sent = self.store.mail.send(Actor(debtor), Draft((other,), "you?", in_reply_to=question))
+        debt = self.model.debts.get((question, debtor))
+        assert sent.debt == (None if debt is None else debt.state)
+        asked = self.model.mail[debtor, question]
+        if debt is None or debt.state != "open":
+            assert sent.settled == (None if asked.state == "settled" else question)
+            asked.state = "settled"
+        else:
+            assert sent.settled is None
+        self._deliver(sent.id, sent.seq, other)
 
     @rule(index=indexes, debtor=st.sampled_from([None, *NAMES]), by=st.sampled_from([None, *NAMES]))
     def waive(self, index: int, debtor: str | None, by: str | None) -> None:
@@ -138,7 +162,7 @@ class PendingMachine(RuleBasedStateMachine):
         assert code == ("NOT_YOUR_MESSAGE" if by not in (None, asker) else "" if mine else "NOTHING_OWED")
         if not code:
             for one in mine:
-                self.model.close(one, "waived", read=False)
+                self.model.waive(one)
             if all(one.state == "waived" for one in of_it):
                 self.model.waits.pop(question, None)
 
@@ -240,8 +264,9 @@ class PendingMachine(RuleBasedStateMachine):
             assert event.agent is not None
             message = self.store.mail.message(event.message)
             told = message.metadata or {}
-            reminds = (told["reminds"], event.agent) if "reminds" in told else None
-            self._deliver(message.id, message.seq, event.agent, reminds=reminds)
+            mail = self._deliver(message.id, message.seq, event.agent)
+            if "reminds" in told:
+                self.model.debts[told["reminds"], event.agent].reminder = mail
 
     @rule(agent=names, times=st.integers(4, 6))
     def fail_again_and_again(self, agent: str, times: int) -> None:

@@ -25,7 +25,8 @@ class Requested(NamedTuple):
     state: str
     """``given``: the answer is here, leased to the caller; ``late``: the wait ended first, and the answer
     will be in the inbox; ``elsewhere``: it was read from the inbox meanwhile; ``waived``: nobody wants it
-    any more."""
+    any more; ``left``: who was asked is not on the bus any more; if it comes back and answers, the answer is
+    in the inbox."""
     answer: Delivery | None = None
 
 
@@ -121,7 +122,7 @@ class Pending:
         return self._store.pending.waive(actor, checking.text(id, "id", 100), debtor=name, reason=text)
 
 
-_STATES = {"given": "given", "over": "late", "elsewhere": "elsewhere", "closed": "waived"}
+_STATES = {"given": "given", "over": "late", "elsewhere": "elsewhere", "closed": "waived", "left": "left"}
 
 
 def _check_one_other(actor: Actor, draft: Draft) -> None:

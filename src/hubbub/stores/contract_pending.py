@@ -2,21 +2,29 @@
 
 A message wants an answer when its kind does (:data:`~hubbub.model_pending.WANTS_ANSWER`), when it has
 a time to answer by, and when a call waits for one. Then each of its recipients owes one from the send
-on, in the same stroke. A reply of the debtor closes the debt in its own stroke, as ``declined`` when
-that is its kind, else as ``answered``; so does :meth:`PendingStore.waive`. What is closed stays
+on, in the same stroke; but a publisher, which no answer can reach, is owed none, and its ``Draft.wait_ms``
+is refused with ``ROLE_FORBIDS``. A reply of the debtor that goes to the asker closes the debt in its own
+stroke, as ``declined`` when that is its kind, else as ``answered``; one of kind ``status`` leaves it open.
+One that goes to others only leaves it open and settles nothing. :meth:`PendingStore.waive` closes it, too;
+then a question that nobody has taken out is settled. It is also waived when the asker leaves the bus or
+becomes a publisher, and when the debtor's copy of the question is purged or deleted. What is closed stays
 closed.
 
 :meth:`Store.sweep` reminds: after each time of ``Policy.remind_after_ms`` since the due time, but at
 least :data:`~hubbub.model_pending.REMINDER_GAP_MS` after the reminder before, the debtor gets a mail of
-kind ``reminder`` from the bus; after ``escalate_after_ms`` the asker and the watchdog get one each, and
+kind ``reminder`` from the bus; after ``escalate_after_ms`` the asker and the watchdog are told, and
 then it is silent; what would come after the escalation does not come. Each is sent once however many
-sweep at once and whichever is killed. An unread reminder is withdrawn when the next one or the
+sweep at once and whichever is killed. One round sends one reminder to each debtor, led by the answer that is
+overdue longest, and one mail of kind ``escalation`` to each that is told; the events of the others name the
+leading one as ``with``. The times are those of the asker's process, kept with the debt, else those on the
+bus, and never those of whoever sweeps. A question that expires before anybody took it is escalated in the
+next round. An unread reminder is withdrawn when the next one or the
 escalation comes and when the debt closes; the debtor's reply also settles one that it has in hand.
 Where the mail can't be had (a full inbox, a name that left), the ledger says so and the count goes on.
 
 ``Draft.wait_ms``, up to :data:`~hubbub.model_pending.WAIT_LEASE_MAX_MS`, keeps the first answer that goes
-to the asker for the call that sent it: until then no receive hands that answer out and no other call
-settles it, not even an answer to it. The call moves the time on by asking again. When it gives up,
+to the asker for the call that sent it, however full the inbox is: until then no receive hands that
+answer out and no other call settles it, not even an answer to it. The call moves the time on by asking again. When it gives up,
 or is not heard of for that time, or its session ends, the answer is in the inbox like any other mail.
 """
 

@@ -32,6 +32,7 @@ _EXPLICIT = "When done with one: acknowledge(ids=[...]), or answer it with send_
 _DEBTS = {
     "answered": "; that is the answer you owed",
     "declined": "; you owe no answer any more, for you declined",
+    "open": "; this was no answer to who asked: you owe it still",
     "waived": "; the answer had been waived: nobody waits for it",
 }
 IDS = {"type": "array", "items": TEXT}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import apsw
 
-from hubbub.errors import NotRegistered, RoleForbids, SessionEnded, SessionSuperseded
+from hubbub.errors import InvalidName, NotRegistered, RoleForbids, SessionEnded, SessionSuperseded
 from hubbub.model import SESSION_TTL_MS, Actor
+from hubbub.names import BUS_NAME
 from hubbub.stores.sqlite.connection import Write
 from hubbub.stores.sqlite.core import add_event, one
 from hubbub.stores.sqlite.due import end_session
@@ -32,6 +33,8 @@ def check_actor(db: apsw.Connection, actor: Actor, now: int) -> ActorState:
     Raises:
         NotRegistered, SessionSuperseded, SessionEnded: it may not.
     """
+    if actor.agent == BUS_NAME:
+        raise InvalidName(f"{BUS_NAME} is the bus itself.", hint="Act for an agent of another name.")
     if actor.session is None:
         row = one(db, _SQL["attached_actor_row"], {"agent": actor.agent})
     else:

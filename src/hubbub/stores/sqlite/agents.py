@@ -46,6 +46,10 @@ class SqliteAgents:
             opened = session is not None and _is_open(tx, profile.name, session, now)
             superseded = None if opened else _make_room(tx, profile.name, session, now, take_over)
             created = _keep_profile(tx, profile, now)
+            if profile.role == "publisher":
+                from hubbub.stores.sqlite.waiving import waive_all  # few are
+
+                waive_all(tx, profile.name, now, f"{profile.name} has no inbox any more")
             if session is not None and not opened:
                 _open_session(tx, profile.name, session, now)
             tx.ring("agents", f"room/{profile.name}")
@@ -242,6 +246,7 @@ def _release_claims(tx: Write, name: str, now: int) -> None:
 
 def _delete_mail(tx: Write, name: str, now: int, actor: Actor | None) -> None:
     from hubbub.stores.sqlite.meaning import forget  # seldom needed
+    from hubbub.stores.sqlite.waiving import question_removed
 
     blanked: list[int] = []
     for message, state in list(tx.db.execute(_MAIL["deliveries_of"], {"agent": name})):
@@ -249,6 +254,7 @@ def _delete_mail(tx: Write, name: str, now: int, actor: Actor | None) -> None:
         tx.db.execute(_MAIL["blank_message"], {"message": message, "now": now})
         if tx.db.changes():
             blanked.append(message)
+        question_removed(tx, message, name, actor, now)
         add_event(tx.db, now, "message_purged", actor, message=message, agent=name, detail={"from": state})
     forget(tx.db, "mail", blanked)
     tx.ring(f"room/{name}")

@@ -92,10 +92,13 @@ def give_back(
 def expire_messages(tx: Write, now: int) -> int:
     """queued -> dead for every message that nobody took within its time; how many."""
     rows = list(tx.db.execute(_MAIL["due_expiries"], {"now": now}))
-    for message, agent, reasons in rows:
+    for message, agent, reasons, count in rows:
         known = with_reason(reasons, f"{to_iso(now)} expired: nobody took it within its time")
         tx.db.execute(_MAIL["bury"], {"agent": agent, "message": message, "now": now, "reasons": known})
         add_event(tx.db, now, "message_expired", None, message=message, agent=agent)
+        if not count:
+            # Nobody saw it: housekeeping tells who asked, and reminds nobody.
+            tx.db.execute(_PENDING["note_unseen"], {"message": message, "debtor": agent, "now": now})
         tx.ring(f"room/{agent}")
     return len(rows)
 
@@ -154,6 +157,9 @@ def give_back_unused_name(tx: Write, name: str, now: int) -> None:
 
 def unregister(tx: Write, name: str, now: int, actor: Actor | None, detail: dict[str, Any] | None) -> None:
     """The name leaves the bus; its row stays for its mail."""
+    from hubbub.stores.sqlite.waiving import agent_leaves  # few names leave
+
+    agent_leaves(tx, name, now)
     tx.db.execute(_AGENTS["unregister_agent"], {"name": name, "now": now})
     add_event(tx.db, now, "agent_unregistered", actor, agent=name, detail=detail)
     tx.ring("agents")

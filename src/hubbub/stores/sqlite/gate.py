@@ -16,6 +16,9 @@ from hubbub.stores.sqlite.statements import statements
 
 _SQL = statements("pending.sql")
 
+MOST_DIGITS = 15
+"""Of a limit on the bus; one with more was not set by Hubbub, and limits nothing."""
+
 
 class Window(NamedTuple):
     """What went from one agent to another since ``start``."""
@@ -112,7 +115,7 @@ def _rules(db: apsw.Connection, policy: Policy, sender: str, is_set: bool) -> tu
     for name, value in db.execute(_SQL["gate_settings"]) if is_set else ():
         if name == "config.gate.mode":
             enforce = enforce or value == "enforce"
-        elif not value.isdecimal():
+        elif not value.isdecimal() or len(value) > MOST_DIGITS:
             continue  # what is no number limits nothing; whoever sets it is told so
         elif name == "config.gate.limit":
             known = int(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hubbub.model import IDEMPOTENCY_MS, Swept
 from hubbub.model_pending import WAIT_LEASE_MAX_MS
 from hubbub.model_presence import PING_KEPT_MS
@@ -14,6 +16,10 @@ from hubbub.stores.sqlite.statements import statements
 from hubbub.stores.sqlite.topic_erasing import IMPORT_KEPT_MS, erase, give_up_imports
 from hubbub.stores.sqlite.topic_hands import return_due
 from hubbub.stores.sqlite.work_ends import expire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubbub.stores.sqlite.reminders import Round
 
 _AGENTS = statements("agents.sql")
 _MAIL = statements("mail.sql")
@@ -29,6 +35,9 @@ the duty stays with one process while it lives, and moves on soon when it does n
 
 GATE_KEPT_MS = 3_600_000
 """How long the count of a pair that no longer sends is kept."""
+
+REMIND_SECONDS = 1.0
+"""How long one round goes on reminding; what is left is for the next."""
 
 TOLD_AT_ONCE = 100
 """How many of the ledger's news of work one round posts."""
@@ -77,7 +86,8 @@ def sweep(core: Core, holder: str) -> Swept:
         claims = expire(tx, now)
         tx.db.execute(_FILES["end_old_reservations"], {"now": now})
         give_up_imports(tx, now)
-        reminded, escalated = _tend_pending(tx, core, now) if (pending or (1,))[0] else (0, 0)
+        told_of = _tend_pending(tx, now) if expired or (pending or (1,))[0] else None
+    reminded, escalated = (0, 0) if told_of is None else _remind_all(core, *told_of)
     erased = erase(core)
     core.bells.sweep()
     return Swept(
@@ -96,10 +106,10 @@ def sweep(core: Core, holder: str) -> Swept:
     )
 
 
-def _tend_pending(tx: Write, core: Core, now: int) -> tuple[int, int]:
+def _tend_pending(tx: Write, now: int) -> tuple[Round, bool]:
     from hubbub.stores.sqlite.gate import tell_of_past_windows  # most rounds find nothing of all this
     from hubbub.stores.sqlite.presence import end_old_standings
-    from hubbub.stores.sqlite.reminders import remind
+    from hubbub.stores.sqlite.reminders import Round
 
     lost = {"now": now, "too_far": now + WAIT_LEASE_MAX_MS}
     for asker, answer in list(tx.db.execute(_PENDING["kept_answers_of_the_lost"], lost)):
@@ -109,7 +119,18 @@ def _tend_pending(tx: Write, core: Core, now: int) -> tuple[int, int]:
     tell_of_past_windows(tx, now)
     tx.db.execute(_PENDING["forget_gate"], {"before": now - GATE_KEPT_MS})
     end_old_standings(tx, now)
-    return remind(tx, core.policy, now)
+    round_ = Round()
+    return round_, round_.remind(tx, now)
+
+
+def _remind_all(core: Core, round_: Round, more: bool) -> tuple[int, int]:
+    """See to the rest of what is to be reminded of, in short writes, for a while; how many were reminded of
+    and escalated in the whole round."""
+    deadline = time.monotonic() + REMIND_SECONDS
+    while more and time.monotonic() < deadline:
+        with core.write() as tx:
+            more = round_.remind(tx, core.clock.now())
+    return round_.reminded, round_.escalated
 
 
 def _tell(core: Core) -> int:

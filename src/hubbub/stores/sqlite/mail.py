@@ -101,6 +101,8 @@ class SqliteMail:
 
     def purge(self, ids: tuple[str, ...], *, agent: str | None = None, by: Actor | None = None) -> int:
         """dead -> gone."""
+        from hubbub.stores.sqlite.waiving import question_removed  # seldom needed
+
         now = self._core.clock.now()
         with self._core.write() as tx:
             found = self._dead_deliveries(tx, ids, agent, by, now)
@@ -110,6 +112,7 @@ class SqliteMail:
                 tx.db.execute(_SQL["blank_message"], {"message": message, "now": now})
                 if tx.db.changes():
                     blanked.append(message)
+                question_removed(tx, message, owner, by, now)
                 add_event(
                     tx.db, now, "message_purged", by, message=message, agent=owner, detail={"from": "dead"}
                 )

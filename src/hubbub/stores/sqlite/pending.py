@@ -11,10 +11,10 @@ from hubbub.names import message_id
 from hubbub.stores.sqlite import waits
 from hubbub.stores.sqlite.actors import admit
 from hubbub.stores.sqlite.connection import Row
-from hubbub.stores.sqlite.core import Core, add_event, one, seq_of
-from hubbub.stores.sqlite.debts import withdraw
+from hubbub.stores.sqlite.core import Core, one, seq_of
 from hubbub.stores.sqlite.sending import find_message
 from hubbub.stores.sqlite.statements import statements
+from hubbub.stores.sqlite.waiving import end_wait_for_nothing, settle_unread, waive_one
 
 _SQL = statements("pending.sql")
 _MAIL = statements("mail.sql")
@@ -75,19 +75,15 @@ class SqlitePending:
             for name, state, reminder in list(tx.db.execute(_SQL["debts_of_message"], {"message": seq})):
                 if state != "open" or debtor not in (None, name):
                     continue
-                values = {"message": seq, "debtor": name, "state": "waived", "answer": None, "now": now}
-                tx.db.execute(_SQL["close_debt"], {**values, "why": reason or None})
-                withdraw(tx, name, reminder, now)
-                detail = {"why": reason} if reason else None
-                add_event(tx.db, now, "answer_waived", actor, message=seq, agent=name, detail=detail)
+                waive_one(tx, seq, name, reminder, actor, now, reason)
+                settle_unread(tx, seq, name, now, reason)
                 waived.append(name)
-            if not waived:
-                of = f" by {debtor}" if debtor else ""
-                raise NothingOwed(f"No answer to {id} is owed{of}.", message_id=id)
-            if all(row[1] == "waived" for row in tx.db.execute(_SQL["debts_of_message"], {"message": seq})):
-                tx.db.execute(_SQL["end_wait"], {"message": seq})  # there is nothing to wait for any more
-            tx.ring(f"answer/{id}")
-        return tuple(debt for debt in self.owed(message=id, closed=True) if debt.debtor in waived)
+            if waived:
+                end_wait_for_nothing(tx, seq, id)
+        found = self.owed(message=id, closed=True)
+        if not waived:
+            raise _nothing_owed(id, debtor, found)
+        return tuple(debt for debt in found if debt.debtor in waived)
 
     def await_answer(self, actor: Actor, id: str, *, lease_ms: int) -> Awaited:
         """The answer, or more time."""
@@ -96,6 +92,20 @@ class SqlitePending:
     def stop_waiting(self, actor: Actor, id: str, *, take: bool) -> Awaited:
         """Wait no longer."""
         return waits.stop_waiting(self._core, actor, id, take)
+
+
+def _nothing_owed(id_: str, debtor: str | None, found: list[Debt]) -> NothingOwed:
+    """The refusal of a waiver, which says what became of what was owed."""
+    closed = [debt for debt in found if debtor in (None, debt.debtor)]
+    if not closed:
+        return NothingOwed(f"No answer to {id_} is owed{f' by {debtor}' if debtor else ''}.", message_id=id_)
+    said = "; ".join(
+        f"{debt.debtor} {debt.state} it with {debt.answer}"
+        if debt.answer
+        else f"that of {debt.debtor} was waived"
+        for debt in closed[:10]
+    )
+    return NothingOwed(f"No answer to {id_} is owed any more: {said}.", message_id=id_)
 
 
 def _debt(row: Row) -> Debt:

@@ -18,10 +18,10 @@ from hubbub.errors import (
 )
 from hubbub.model import Actor, Draft, Sent
 from hubbub.names import EVERYONE, PRIORITIES, message_id, new_tag
-from hubbub.stores.sqlite.actors import ActorState, admit
+from hubbub.stores.sqlite.actors import ActorState, admit, refuse_publisher
 from hubbub.stores.sqlite.connection import Row, Write
 from hubbub.stores.sqlite.core import Core, add_event, dump, near_hint, once, one, seq_of
-from hubbub.stores.sqlite.debts import close_debt, is_awaited, keep_for_waiting, open_debts, wants_answer
+from hubbub.stores.sqlite.debts import Reply, close_debt, is_awaited, look_at_reply, open_debts, wants_answer
 from hubbub.stores.sqlite.due import do_due_of
 from hubbub.stores.sqlite.gate import Gate, note_refusal
 from hubbub.stores.sqlite.statements import statements
@@ -94,29 +94,32 @@ def _store(
                 hint="Wait until another agent has registered.",
             )
         values["recipients"] = dump(recipients)
-    gate: Gate | None = None
-    for name in recipients:
-        row = _check_recipient(tx, actor.agent, name, values["bytes"], now)
-        gate = gate or Gate(db, tx.policy, actor.agent, turn, is_set=bool(row[10]))
-        gate.pass_through(tx, actor, name, row=row[5:10])
-    answered = None
+    if draft.wait_ms is not None:
+        refuse_publisher(actor, state.role)
+    reply: Reply | None = None
     if draft.in_reply_to is not None:
         answered = _own_delivery(tx, actor.agent, draft.in_reply_to)
         values["in_reply_to"] = answered
+        reply = look_at_reply(tx, actor.agent, answered, draft.kind, recipients, now)
+    gate: Gate | None = None
+    for name in recipients:
+        has_room = reply is not None and name == reply.has_room
+        row = _check_recipient(tx, actor.agent, name, values["bytes"], now, has_room=has_room)
+        gate = gate or Gate(db, tx.policy, actor.agent, turn, is_set=bool(row[10]))
+        gate.pass_through(tx, actor, name, row=row[5:10])
     db.execute(_SQL["add_message"], values)
     seq = db.last_insert_rowid()
     expires = None if draft.ttl_ms is None else now + draft.ttl_ms
     delivery = {"message": seq, "priority": values["priority"], "now": now, "expires_at": expires}
-    waiting = None if answered is None else keep_for_waiting(tx, answered, recipients, now)
     for name in recipients:
-        if waiting is not None and name == waiting[0]:
-            db.execute(_PENDING["add_kept_delivery"], {**delivery, "agent": name, "not_before": waiting[1]})
-            db.execute(_PENDING["keep_answer_for"], {"message": answered, "answer": seq})
+        if reply is not None and name == reply.waits:
+            db.execute(_PENDING["add_kept_delivery"], {**delivery, "agent": name, "not_before": reply.until})
+            db.execute(_PENDING["keep_answer_for"], {"message": reply.to, "answer": seq})
             tx.ring(f"answer/{draft.in_reply_to}")
             continue
         db.execute(_SQL["add_delivery"], {**delivery, "agent": name})
         tx.ring(f"inbox/{name}")
-    if wants_answer(draft):
+    if wants_answer(draft) and state.role != "publisher":
         open_debts(tx, tx.policy, actor.agent, recipients, seq, values["reply_due"])
     if draft.wait_ms is not None:
         wait = {"message": seq, "asker": actor.agent, "session": actor.session, "until": now + draft.wait_ms}
@@ -129,9 +132,9 @@ def _store(
     settled = None
     id_ = message_id(seq, values["tag"])
     announced = _announce(tx, actor, draft, id_, recipients, now)
-    if answered is not None and _settle_answered(tx, actor, answered, now):
+    if reply is not None and reply.settles and _settle_answered(tx, actor, reply.to, now):
         settled = draft.in_reply_to
-    debt = None if answered is None else close_debt(tx, actor, answered, seq, draft.kind, now)
+    debt = None if reply is None else close_debt(tx, actor, reply, seq, draft.kind, now)
     return {
         "id": id_,
         "seq": seq,
@@ -154,15 +157,15 @@ def _announce(
     return announce(tx, actor, draft, id_, recipients, now)
 
 
-def _check_recipient(tx: Write, sender: str, name: str, size: int, now: int) -> Row:
-    """The row of a recipient that takes the message."""
+def _check_recipient(tx: Write, sender: str, name: str, size: int, now: int, *, has_room: bool) -> Row:
+    """The row of a recipient that takes the message; with ``has_room`` however full its inbox is."""
     row = one(tx.db, _PENDING["recipient_at_gate"], {"name": name, "sender": sender})
     if row is None or row[0] is not None:
         raise UnknownRecipient(
             f"No agent is called {name}; nothing was sent.", hint=near_hint(tx.db, name), recipient=name
         )
     _, role, unsettled, limit, max_bytes, *_ = row
-    if unsettled >= limit:
+    if unsettled >= limit and not has_room:
         # Room that fell free with time counts, although nobody has swept yet.
         do_due_of(tx, name, now)
         unsettled = (one(tx.db, _SQL["recipient_row"], {"name": name}) or row)[2]
@@ -172,7 +175,7 @@ def _check_recipient(tx: Write, sender: str, name: str, size: int, now: int) -> 
         raise MessageTooLarge(
             f"The message has {size} bytes; {name} takes up to {max_bytes}.", recipient=name, limit=max_bytes
         )
-    if unsettled >= limit:
+    if unsettled >= limit and not has_room:
         raise InboxFull(
             f"The inbox of {name} is full ({unsettled} unsettled messages); nothing was sent.",
             hint="Try again later, or ask to wait for room.",

@@ -73,6 +73,9 @@ def _look(tx: Write, actor: Actor, seq: int, now: int, *, take: bool) -> Awaited
         if states == {"waived"}:
             tx.db.execute(_SQL["end_wait"], {"message": seq})
             return Awaited("closed")
+        if "open" in states and one(tx.db, _SQL["debtor_is_there"], {"message": seq}) is None:
+            tx.db.execute(_SQL["end_wait"], {"message": seq})
+            return Awaited("left")
         return None
     do_due_of(tx, actor.agent, now)
     delivery = one(tx.db, _MAIL["delivery_row"], {"agent": actor.agent, "message": answer})

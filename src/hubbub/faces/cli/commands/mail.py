@@ -75,6 +75,7 @@ def _content(context: Context) -> dict[str, Any]:
 _DEBTS = {
     "answered": "That is the answer that was owed.",
     "declined": "It was declined: no answer is owed any more.",
+    "open": "This was no answer to who asked: it is owed still.",
     "waived": "The answer had been waived: nobody waits for it.",
 }
 

@@ -57,7 +57,7 @@ WHERE agent = :agent AND session = :session AND state = 'leased';
 
 -- name: due_expiries
 -- Messages that nobody took within their time.
-SELECT message, agent, reasons FROM deliveries
+SELECT message, agent, reasons, delivery_count FROM deliveries
 WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= :now;
 
 -- name: anything_due_of
@@ -150,14 +150,17 @@ WHERE seq = :message AND purged_at IS NULL
                   WHERE d.agent = r.value AND d.message = messages.seq);
 
 -- name: whereabouts
--- Each recipient's delivery of a message, if it still has one, and its answer.
+-- Each recipient's delivery of a message, if it still has one, and its answer. While one is owed, other
+-- replies are none.
 SELECT r.value, d.state, d.since, d.delivery_count, d.session, d.lease_until, d.settled_by, d.reasons,
        d.expires_at, a.seq, a.tag
 FROM messages m
 CROSS JOIN json_each(m.recipients) r
 LEFT JOIN deliveries d ON d.agent = r.value AND d.message = m.seq
-LEFT JOIN messages a ON a.seq = (SELECT min(x.seq) FROM messages x
-                                 WHERE x.in_reply_to = m.seq AND x.sender = r.value)
+LEFT JOIN debts b ON b.message = m.seq AND b.debtor = r.value
+LEFT JOIN messages a ON a.seq = coalesce(b.answer, (SELECT min(x.seq) FROM messages x
+                                                    WHERE x.in_reply_to = m.seq AND x.sender = r.value
+                                                      AND b.state IS NOT 'open'))
 WHERE m.seq = :message;
 
 -- name: was_purged

@@ -2,8 +2,8 @@
 
 -- name: open_debt
 -- A recipient owes an answer.
-INSERT INTO debts (message, debtor, asker, state, due, next_at)
-VALUES (:message, :debtor, :asker, 'open', :due, :next_at);
+INSERT INTO debts (message, debtor, asker, state, due, next_at, told)
+VALUES (:message, :debtor, :asker, 'open', :due, :next_at, :told);
 
 -- name: close_debt
 -- open -> answered, waived or declined.
@@ -12,7 +12,7 @@ WHERE message = :message AND debtor = :debtor AND state = 'open';
 
 -- name: debt_state
 -- How it stands with one debt.
-SELECT state, reminder FROM debts WHERE message = :message AND debtor = :debtor;
+SELECT state, reminder, asker FROM debts WHERE message = :message AND debtor = :debtor;
 
 -- name: debts_of_message
 -- All debts of one message.
@@ -63,11 +63,49 @@ SELECT EXISTS (SELECT 1 FROM debts WHERE next_at IS NOT NULL AND next_at <= :now
 
 -- name: due_debts
 -- Debts that are to be reminded of or escalated.
-SELECT b.message, m.tag, b.debtor, b.asker, b.due, b.reminders, b.reminder, m.subject, m.thread, m.kind
+SELECT b.message, m.tag, b.debtor, b.asker, b.due, b.reminders, b.reminder, m.subject, m.thread, m.kind,
+       b.unseen, b.told
 FROM debts b INDEXED BY debts_next CROSS JOIN messages m ON m.seq = b.message
 WHERE b.next_at IS NOT NULL AND b.next_at <= :now
 ORDER BY b.next_at
 LIMIT :limit;
+
+-- name: overdue_count
+-- How many answers an agent owes that are overdue.
+SELECT count(*) FROM debts INDEXED BY debts_owed_by
+WHERE debtor = :debtor AND state = 'open' AND due <= :now;
+
+-- name: note_unseen
+-- The question expired before anybody took it: that is to be told at once, and nobody to be reminded.
+UPDATE debts SET unseen = 1, next_at = :now
+WHERE message = :message AND debtor = :debtor AND state = 'open' AND escalated_at IS NULL;
+
+-- name: not_yet
+-- It is too early for what comes next.
+UPDATE debts SET next_at = :next_at WHERE message = :message AND debtor = :debtor AND state = 'open';
+
+-- name: debts_to_asker
+-- All that one agent is owed.
+SELECT b.message, m.tag, b.debtor, b.reminder
+FROM debts b INDEXED BY debts_owed_to CROSS JOIN messages m ON m.seq = b.message
+WHERE b.asker = :asker AND b.state = 'open';
+
+-- name: waits_on_debtor
+-- Calls that wait for an answer of one agent.
+SELECT w.message, m.tag FROM waits w CROSS JOIN messages m ON m.seq = w.message
+WHERE w.answer IS NULL
+  AND EXISTS (SELECT 1 FROM debts b WHERE b.message = w.message AND b.debtor = :debtor AND b.state = 'open');
+
+-- name: waits_of_asker
+-- All calls of one agent that wait, and the answers that are kept for them.
+SELECT w.message, m.tag, w.answer FROM waits w CROSS JOIN messages m ON m.seq = w.message
+WHERE w.asker = :asker;
+
+-- name: debtor_is_there
+-- Whether anybody that owes the answer to a message is on the bus.
+SELECT 1 FROM debts b CROSS JOIN agents a ON a.name = b.debtor
+WHERE b.message = :message AND b.state = 'open' AND a.unregistered_at IS NULL
+LIMIT 1;
 
 -- name: note_reminder
 -- One more reminder was sent, or could not be.
@@ -174,7 +212,8 @@ UPDATE gate SET told = over WHERE sender = :sender AND recipient = :recipient;
 DELETE FROM gate WHERE window_start < :before AND over = told;
 
 -- name: first_answer
--- The first reply to a message that went to its asker.
+-- The first reply to a message that went to its asker and is more than a status.
 SELECT min(a.seq) FROM messages a
-WHERE a.in_reply_to = :message AND EXISTS (SELECT 1 FROM json_each(a.recipients) r WHERE r.value = :asker)
+WHERE a.in_reply_to = :message AND a.kind <> 'status'
+  AND EXISTS (SELECT 1 FROM json_each(a.recipients) r WHERE r.value = :asker)
 HAVING min(a.seq) IS NOT NULL;

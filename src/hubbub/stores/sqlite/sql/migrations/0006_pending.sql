@@ -15,10 +15,14 @@ CREATE TABLE debts (
     closed_at    INTEGER,
     answer       INTEGER REFERENCES messages (seq),
     why          TEXT,
+    -- Whether the question expired before anybody took it.
+    unseen       INTEGER NOT NULL DEFAULT 0 CHECK (unseen IN (0, 1)),
+    -- What the asker's process was told of reminders, as JSON: times, escalation, watchdog.
+    told         TEXT,
     PRIMARY KEY (message, debtor),
     CHECK ((state = 'open') = (closed_at IS NULL)),
     CHECK (state = 'open' OR next_at IS NULL),
-    CHECK (due IS NOT NULL OR next_at IS NULL),
+    CHECK (due IS NOT NULL OR unseen = 1 OR next_at IS NULL),
     CHECK (escalated_at IS NULL OR next_at IS NULL)
 ) STRICT, WITHOUT ROWID;
 
@@ -32,13 +36,30 @@ BEGIN
     SELECT RAISE (ABORT, 'an answer that was given, waived or declined is no longer owed');
 END;
 
--- What was asked before debts were kept and has no answer yet is owed still.
-INSERT INTO debts (message, debtor, asker, state, due)
-SELECT m.seq, d.agent, m.sender, 'open', m.reply_due
+-- The bus's own name is no agent's any more.
+INSERT INTO events (at, event, agent, detail)
+SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000, 'agent_unregistered', name,
+       '{"why":"this is the name of the bus itself"}'
+FROM agents WHERE name = 'hubbub' AND unregistered_at IS NULL;
+UPDATE sessions SET state = 'ended', ended_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000,
+    ended_why = 'its name is that of the bus itself'
+WHERE agent = 'hubbub' AND state = 'live';
+UPDATE agents SET unregistered_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000
+WHERE name = 'hubbub' AND unregistered_at IS NULL;
+
+-- What was asked before debts were kept and has no answer yet is owed still, to those that can be
+-- answered. Nobody is reminded of what was due more than a day ago.
+INSERT INTO debts (message, debtor, asker, state, due, next_at)
+SELECT m.seq, d.agent, m.sender, 'open', m.reply_due,
+       iif(m.reply_due > (CAST(strftime('%s', 'now') AS INTEGER) - 86400) * 1000, m.reply_due + 30000, NULL)
 FROM messages m JOIN deliveries d ON d.message = m.seq
+JOIN agents s ON s.name = m.sender AND s.unregistered_at IS NULL AND s.role <> 'publisher'
 WHERE (m.reply_due IS NOT NULL OR m.kind IN ('task', 'question', 'review_request'))
   AND m.purged_at IS NULL AND m.sender <> d.agent AND d.state <> 'dead'
-  AND NOT EXISTS (SELECT 1 FROM messages a WHERE a.in_reply_to = m.seq AND a.sender = d.agent);
+  AND d.agent <> 'hubbub'
+  AND NOT EXISTS (SELECT 1 FROM messages a
+                  WHERE a.in_reply_to = m.seq AND a.sender = d.agent AND a.kind <> 'status'
+                    AND EXISTS (SELECT 1 FROM json_each(a.recipients) r WHERE r.value = m.sender));
 
 -- A call that waits for the answer to its request. The answer is kept for it until that time, which the
 -- call moves on while it waits; then it is in the inbox like any other mail.
