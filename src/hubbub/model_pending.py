@@ -69,5 +69,6 @@ class Awaited(NamedTuple):
     state: str
     """``waiting``; ``given``: the answer is handed out to this call; ``elsewhere``: it was taken out of
     the inbox, or settled there, because this call gave no sign of life for too long; ``closed``: there
-    will be none, for the question was waived; ``left``: who owes it is not on the bus any more; ``over``: nobody waits any more."""
+    will be none, for the question was waived; ``left``: who owes it is not on the bus any more;
+    ``over``: nobody waits any more."""
     answer: Delivery | None = None

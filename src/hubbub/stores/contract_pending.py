@@ -24,8 +24,9 @@ Where the mail can't be had (a full inbox, a name that left), the ledger says so
 
 ``Draft.wait_ms``, up to :data:`~hubbub.model_pending.WAIT_LEASE_MAX_MS`, keeps the first answer that goes
 to the asker for the call that sent it, however full the inbox is: until then no receive hands that
-answer out and no other call settles it, not even an answer to it. The call moves the time on by asking again. When it gives up,
-or is not heard of for that time, or its session ends, the answer is in the inbox like any other mail.
+answer out and no other call settles it, not even an answer to it. The call moves the time on by asking
+again. When it gives up, or is not heard of for that time, or its session ends, the answer is in the inbox
+like any other mail.
 """
 
 from __future__ import annotations
