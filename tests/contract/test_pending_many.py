@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hubbub.bus import Bus
+from hubbub.errors import InvalidArgument
 from hubbub.model import Actor
 from hubbub.policy import Policy
 from hubbub.stores import open_store
@@ -58,6 +60,16 @@ def test_the_mail_of_a_round_goes_with_the_one_that_leads_it(world: World) -> No
     assert len(mail_of_the_bus(world, "bob")) == 1
     world.send(Actor("bob"), "ada", in_reply_to=first)
     assert mail_of_the_bus(world, "bob") == []
+
+
+def test_a_reminder_of_several_is_not_answered_itself(world: World) -> None:
+    bus, bob = Bus(world.store), Actor("bob")
+    ids = [ask(world) for _ in range(2)]
+    run_to(world, world.store.now() + DUE_MS + AFTER[0])
+    (mail,) = mail_of_the_bus(world, "bob")
+    with pytest.raises(InvalidArgument) as caught:
+        bus.mail.draft(None, "soon", in_reply_to=mail.id, actor=bob)
+    assert ids[0] in (caught.value.hint or "")
 
 
 def test_one_round_sees_to_many_debtors(world: World) -> None:

@@ -354,9 +354,15 @@ def _reminded_of(reminder: Message) -> str:
     """What an answer to the bus's own mail is meant for: the question that it reminds of.
 
     Raises:
-        InvalidArgument: it reminds of none, and the bus reads no answers.
+        InvalidArgument: it reminds of several, or of none, and the bus reads no answers.
     """
-    asked = (reminder.metadata or {}).get("reminds")
+    told = reminder.metadata or {}
+    asked = told.get("reminds")
+    if isinstance(asked, str) and told.get("also"):
+        raise InvalidArgument(
+            f"{reminder.id} reminds of several questions.",
+            hint=f"Answer each by its own id, {asked} first.",
+        )
     if isinstance(asked, str):
         return asked
     raise InvalidArgument(
