@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hubbub.bus import checking
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
-from hubbub.errors import HubbubError, InvalidArgument
+from hubbub.errors import BusBusy, BusFull, HubbubError, InvalidArgument
 from hubbub.model import Actor, Delivery, Draft, Sent
 from hubbub.model_pending import WAIT_LEASE_MS, Awaited, Debt
 from hubbub.names import EVERYONE, check_name
@@ -16,6 +17,8 @@ from hubbub.stores.contract import Store
 WEEK_SECONDS = 7 * 86_400
 REASON_MAX = 1000
 LIMIT_MAX = 1000
+RETRY_SECONDS = 1.0
+"""How soon a bus that can't be written at the moment is tried again."""
 
 
 class Requested(NamedTuple):
@@ -50,32 +53,60 @@ class Pending:
         return run(self.requesting(actor, draft, wait=wait, key=key))
 
     def requesting(
-        self, actor: Actor, draft: Draft, *, wait: float = 60, key: str | None = None
+        self,
+        actor: Actor,
+        draft: Draft,
+        *,
+        wait: float = 60,
+        key: str | None = None,
+        asked: Callable[[Sent], None] | None = None,
     ) -> Steps[Requested]:
-        """:meth:`request` in steps, for callers with their own way to wait. Given up, it waits no longer."""
+        """:meth:`request` in steps, for callers with their own way to wait. Given up, it waits no longer.
+
+        ``asked`` is told of what was sent, before the first pause. An error that comes after the send has the
+        id of the request in its hint and its details.
+        """
         patience = checking.seconds(wait, "wait", WEEK_SECONDS) / 1000
         _check_one_other(actor, draft)
         deadline = time.monotonic() + patience
         draft = draft._replace(wait_ms=WAIT_LEASE_MS)
         sent = self._store.mail.send(actor, draft, key=checking.key(key))
         try:
-            found = yield from self._waiting(actor, sent.id, deadline)
-        except BaseException:
+            found = yield from self._waiting(actor, sent, deadline, asked)
+        except BaseException as error:
+            if isinstance(error, HubbubError):
+                error.hint = f"{sent.id} was asked; its answer comes to the inbox. {error.hint}".rstrip()
+                error.details.setdefault("asked", sent.id)
             # A cancelled call: what comes now belongs to the inbox.
             self._give_up(actor, sent.id)
             raise
         return Requested(sent, _STATES[found.state], found.answer)
 
-    def _waiting(self, actor: Actor, id_: str, deadline: float) -> Steps[Awaited]:
-        with self._store.bell(f"answer/{id_}") as bell:
+    def _waiting(
+        self, actor: Actor, sent: Sent, deadline: float, asked: Callable[[Sent], None] | None
+    ) -> Steps[Awaited]:
+        with self._store.bell(f"answer/{sent.id}") as bell:
             while True:
                 left = deadline - time.monotonic()
+                found = self._look(actor, sent.id, last=left <= 0)
                 if left <= 0:
-                    return self._store.pending.stop_waiting(actor, id_, take=True)
-                found = self._store.pending.await_answer(actor, id_, lease_ms=WAIT_LEASE_MS)
-                if found.state != "waiting":
+                    return found or Awaited("over")  # the wait that is noted on the bus ends by itself, soon
+                if found is not None and found.state != "waiting":
                     return found
-                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS))
+                if asked is not None:
+                    asked(sent)
+                    asked = None
+                yield Pause(bell, min(left, LOOK_AGAIN_SECONDS if found else RETRY_SECONDS))
+
+    def _look(self, actor: Actor, id_: str, *, last: bool) -> Awaited | None:
+        """How it stands with the answer; None while the bus can't be written. The request is out: that it
+        can't be had for a moment is no reason to give up the answer."""
+        try:
+            if last:
+                return self._store.pending.stop_waiting(actor, id_, take=True)
+            return self._store.pending.await_answer(actor, id_, lease_ms=WAIT_LEASE_MS)
+        except (BusBusy, BusFull):
+            return None
 
     def _give_up(self, actor: Actor, id_: str) -> None:
         try:

@@ -144,7 +144,7 @@ class Presence:
         if agent.last_seen_at is None:
             since = "and never was online"
         else:
-            since = f"since {spoken(max(0, now - agent.last_seen_at))} ago"
+            since = f"and was seen {spoken(max(0, now - agent.last_seen_at))} ago"
         raise NotServed(
             f"{name} is offline {since}.",
             hint="Mail waits for it; it is told when it is back.",

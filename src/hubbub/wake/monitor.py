@@ -237,15 +237,17 @@ class Monitor:
         )
         lines: list[tuple[str, str]] = []
         for event in events:
-            # The agent's own sends are among them.
-            if event.agent != self._agent or event.message is None:
+            # The agent's own sends are among them; one to several names no agent.
+            if event.agent not in (None, self._agent) or event.message is None:
                 continue
             if event.seq <= self._only_waiting and not self._waits(bus, event.message):
                 continue
             try:
-                lines.append((event.message, line_of(bus.mail.message(event.message))))
+                message = bus.mail.message(event.message)
             except MessageNotFound:
                 continue  # removed meanwhile
+            if self._agent in message.recipients:
+                lines.append((event.message, line_of(message)))
         if lines:
             self._log.append(lines)
         full = len(events) == PAGE
@@ -260,7 +262,7 @@ class Monitor:
                 sent = bus.events.events(message=id_, agent=self._agent, kinds=("message_sent",), limit=PAGE)
             except MessageNotFound:
                 continue  # of the time after a copy was taken that was put back
-            places = [event.seq for event in sent if event.agent == self._agent]
+            places = [event.seq for event in sent if event.agent in (None, self._agent)]
             if places:
                 self._position = places[0]
                 return
@@ -300,7 +302,7 @@ class Monitor:
     def _trouble(self, what: str, text: str) -> None:
         if self._troubles.get(what) != text:
             self._troubles[what] = text
-            self._complain(f"{text}; trying again until it works.")
+            self._complain(f"{text.rstrip('.')}; trying again until it works.")
 
     def _well(self, what: str, text: str) -> None:
         if self._troubles.pop(what, None) is not None:

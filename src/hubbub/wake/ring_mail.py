@@ -15,11 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubbub.errors import HubbubError, UnknownAgent
+from hubbub.errors import HubbubError, MessageNotFound, UnknownAgent
 from hubbub.wake.ring import Outcome, Waiting
 
 if TYPE_CHECKING:
     from hubbub.bus import Bus
+    from hubbub.model import Event
     from hubbub.model_presence import Pong, Standing
     from hubbub.stores.contract import Bell
 
@@ -268,14 +269,14 @@ class _Arrivals:
             newest = bus.events.events(newest=True, limit=1)
             self._after = newest[-1].seq if newest else 0
             last = bus.events.events(newest=True, limit=1, agent=self._agent, kinds=ARRIVALS)
-            self._newest = last[-1].message if last and last[-1].agent == self._agent else None
+            self._newest = last[-1].message if last and self._is_mine(bus, last[-1]) else None
             return 0
         came, self._newest_told = 0, None
         kinds = (*ARRIVALS, WOKEN)
         while True:
             events = bus.events.events(after=self._after, limit=PAGE, agent=self._agent, kinds=kinds)
             for event in events:
-                if event.agent != self._agent:
+                if not self._is_mine(bus, event):
                     continue
                 if event.event != WOKEN:
                     came, self._newest = came + 1, event.message
@@ -285,6 +286,15 @@ class _Arrivals:
                 self._after = events[-1].seq
             if len(events) < PAGE:
                 return came
+
+    def _is_mine(self, bus: Bus, event: Event) -> bool:
+        """Whether it is about this agent's inbox; a send to several names no agent."""
+        if event.agent is not None or event.message is None:
+            return event.agent == self._agent
+        try:
+            return self._agent in bus.mail.message(event.message).recipients
+        except MessageNotFound:
+            return False  # removed meanwhile
 
     def _urgent(self, bus: Bus) -> int:
         waiting = bus.mail.peek(self._agent, bus.mail.filter(priority="urgent"), limit=URGENT_MAX).deliveries

@@ -7,17 +7,23 @@ then it holds it, and gives it back when the text can't be written or a signal c
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from hubbub.errors import HubbubError
 from hubbub.faces.cli.failures import Interrupted, OutputFailed
 
 if TYPE_CHECKING:
+    from hubbub.bus import Bus
     from hubbub.bus.waiting import Steps
     from hubbub.faces.cli.output import Output
 
 T = TypeVar("T")
+
+HOUSE_SECONDS = 10.0
+"""How often a command that waits does the bus's housekeeping, or sees that another process does."""
 
 
 class Signals:
@@ -65,14 +71,40 @@ class Signals:
             raise Interrupted(number)
 
 
-def drive(steps: Steps[T], signals: Signals) -> T:
-    """Run ``steps`` to their result, heeding signals only while they wait."""
+class House:
+    """The bus's housekeeping, done now and then by a command that waits long: no other process may be
+    there to remind, to escalate and to bring back what was due."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._at = time.monotonic()
+        self._holder = ""
+
+    def keep(self) -> None:
+        """Do a round if it is time for one."""
+        if time.monotonic() - self._at < HOUSE_SECONDS:
+            return
+        self._at = time.monotonic()
+        from hubbub.bus.heart import keep_house  # few commands wait so long
+        from hubbub.names import new_token
+
+        self._holder = self._holder or new_token()
+        try:
+            keep_house(self._bus.store, self._bus.agents, self._holder)
+        except HubbubError:
+            return  # a bus that is busy, or can't be written: what is waited for is told all the same
+
+
+def drive(steps: Steps[T], signals: Signals, house: House | None = None) -> T:
+    """Run ``steps`` to their result, heeding signals only while they wait; keep ``house`` meanwhile."""
     try:
         while True:
             pause = next(steps)
             signals.heed()
             pause.bell.wait(pause.seconds)
             signals.defer()
+            if house is not None:
+                house.keep()
     except StopIteration as done:
         result: T = done.value
         return result

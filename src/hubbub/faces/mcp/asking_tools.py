@@ -61,6 +61,11 @@ def _requested(caller: Caller, requested: Requested, given: dict[str, Any], wait
         return Answer(
             f"The answer to {sent.id} was waived: nobody waits for it.", requested_dict(sent, "waived")
         )
+    if requested.state == "left":
+        return Answer(
+            f"Asked {to}: {sent.id}. {to} is not on the bus any more: ask another agent.",
+            requested_dict(sent, "left"),
+        )
     asked = given.get("wait_seconds", wait)
     cut = ", the longest wait of one call" if asked > WAIT_MAX else ""
     due = ""
@@ -141,7 +146,7 @@ def list_pending(caller: Caller, given: dict[str, Any]) -> Answer:
 
 
 def _answers(count: int) -> str:
-    return "nobody an answer" if count == 0 else f"{count} answer{'' if count == 1 else 's'}"
+    return f"{count or 'no'} answer{'' if count == 1 else 's'}"
 
 
 def debt_words(debt: Debt, now: int) -> str:

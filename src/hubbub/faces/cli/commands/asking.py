@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hubbub.clock import spoken
 from hubbub.errors import EXIT_FAILED, EXIT_NOTHING, AlreadySettled, HubbubError, NoPong
 from hubbub.faces.cli.bodies import read_body, read_metadata
-from hubbub.faces.cli.failures import UsageError
-from hubbub.faces.cli.holding import Signals, drive, hand_over
+from hubbub.faces.cli.failures import Interrupted, UsageError
+from hubbub.faces.cli.holding import House, Signals, drive, hand_over
 from hubbub.faces.cli.output import complain
 from hubbub.text import safe_line, safe_text
 from hubbub.wire_pending import declined, pinged_dict, requested_dict
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hubbub.bus.pending import Requested
     from hubbub.bus.presence import Pinged
     from hubbub.faces.cli.context import Context
-    from hubbub.model import Actor, Delivery
+    from hubbub.model import Actor, Delivery, Draft, Sent
 
 PING_SECONDS = 1.0
 """From one ping to the next."""
@@ -41,10 +41,30 @@ def request(context: Context) -> int:
         actor=actor,
     )
     context.output.check_open()  # else an answer would be taken that nobody can be shown
+    asked: list[Sent] = []
+    try:
+        return _request(context, actor, draft, asked)
+    except Interrupted:
+        if asked:
+            complain(f"Asked {safe_line(asked[0].recipients[0])}: {asked[0].id}. {_comes_later(actor)}")
+        raise
+
+
+def _request(context: Context, actor: Actor, draft: Draft, asked: list[Sent]) -> int:
+    """The same, with what was sent in ``asked`` until its answer has been given."""
+    given = context.arguments
+
+    def begun(sent: Sent) -> None:
+        asked.append(sent)
+        if not context.output.json:
+            _tell_offline(context, sent.recipients[0])
+
     with Signals() as signals:
-        requested = drive(bus.pending.requesting(actor, draft, wait=given.wait, key=given.key), signals)
+        steps = context.bus.pending.requesting(actor, draft, wait=given.wait, key=given.key, asked=begun)
+        requested = drive(steps, signals, House(context.bus))
         answer = requested.answer
         if answer is None:
+            asked.clear()
             return _no_answer(context, actor, requested)
         hand_over(
             context.output,
@@ -53,8 +73,11 @@ def request(context: Context) -> int:
             lambda unseen: _give_back(context, actor, requested, unseen=unseen),
             "the answer" if requested.state == "given" else "",
         )
+        asked.clear()
         if requested.state == "given":
             _settle(context, actor, answer)
+        elif not context.output.json:
+            complain("This answer was taken out of the inbox before.")
     if not declined(answer):
         return 0
     if not context.output.json:
@@ -62,14 +85,34 @@ def request(context: Context) -> int:
     return EXIT_FAILED
 
 
+def _tell_offline(context: Context, name: str) -> None:
+    """Say that whom was asked is not there: the wait may be for nothing."""
+    try:
+        agent = context.bus.agents.get(name)
+        if agent.session is not None or context.bus.presence.standing(name):
+            return
+    except HubbubError:
+        return  # it is a remark: the wait goes on without it
+    seen = ""
+    if agent.last_seen_at is not None:
+        seen = f", last seen {spoken(max(0, context.bus.store.now() - agent.last_seen_at))} ago"
+    complain(f"{name} is offline{seen}. Waiting up to {spoken(_waited(context))} for its answer.")
+
+
+def _comes_later(actor: Actor) -> str:
+    return f"The answer will come to {actor.agent}'s inbox: hubbub receive"
+
+
 def _no_answer(context: Context, actor: Actor, requested: Requested) -> int:
     sent = requested.sent
     if requested.state == "waived":
         told = f"The answer to {sent.id} was waived: nobody waits for it."
+    elif requested.state == "left":
+        told = f"Asked {sent.recipients[0]}: {sent.id}. It is not on the bus any more: ask another agent."
     else:
         told = (
-            f"Asked {sent.recipients[0]}: {sent.id}. No answer within {spoken(_waited(context))}: the answer "
-            f"will come to {actor.agent}'s inbox: hubbub receive"
+            f"Asked {sent.recipients[0]}: {sent.id}. No answer within {spoken(_waited(context))}. "
+            f"{_comes_later(actor)}"
         )
     if context.output.json:
         context.output.answer(requested_dict(sent, requested.state))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import EXIT_NOTHING, AlreadySettled, HubbubError
 from hubbub.faces.cli import render
-from hubbub.faces.cli.holding import Signals, drive, hand_over
+from hubbub.faces.cli.holding import House, Signals, drive, hand_over
 from hubbub.faces.cli.output import complain
 from hubbub.wire import handout_dict
 
@@ -29,7 +29,7 @@ def receive(context: Context) -> int:
         steps = context.bus.mail.receiving(
             actor, wanted, wait=given.wait, limit=given.limit, lease=given.lease, key=given.key
         )
-        handout = drive(steps, signals)
+        handout = drive(steps, signals, House(context.bus))
         unread = context.bus.mail.unread_in_all(actor.agent)
         if not handout.deliveries:
             if unread and not context.output.json:

@@ -13,6 +13,7 @@ from hubbub.clock import to_iso
 from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.folding import cells, cut
+from hubbub.faces.cli.holding import House
 from hubbub.faces.cli.render import indented, plural
 from hubbub.faces.cli.render_topics import closing, name_of
 from hubbub.names import check_name
@@ -52,6 +53,7 @@ def watch(context: Context) -> int:
         raise InvalidArgument(f"last must be from 0 to {LAST_MAX}.")
     watching = Watch(context)
     watching.begin()
+    house = House(context.bus)
     with context.bus.store.bell("events") as bell:
         while not watching.ended:
             came = watching.look()
@@ -59,6 +61,7 @@ def watch(context: Context) -> int:
             if not (came or watching.ended):
                 bell.wait(LOOK_AGAIN_SECONDS)
                 context.output.check_read()
+            house.keep()
     return 0
 
 
