@@ -7,6 +7,7 @@ only parsed where there is one.
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any, NoReturn
 
 from hubbub.config_keys import BY_NAME, KEYS, checked, from_text
@@ -152,7 +153,11 @@ def read_file(path: str) -> dict[str, Any]:
             hint="Name the bus yourself, by --bus or HUBBUB_BUS; the file is then left alone.",
         )
     try:
-        with open(path, "rb") as file:
+        # Not to wait for who writes to a pipe of that name.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("it is not a regular file")
             data = file.read(FILE_MAX + 1)
         if len(data) > FILE_MAX:
             raise ValueError(f"it has more than {FILE_MAX} bytes")

@@ -116,9 +116,28 @@ def said_in_vain(config: Config, on_bus: dict[str, str]) -> list[str]:
             found.append(f"{safe_line(name)} means nothing" + (f"; did you mean {near[0]}?" if near else "."))
     if config.unused:
         found.append(f"{safe_line(str(config.file))} is not used: {config.unused}.")
+    found += _too_late(config, on_bus)
     for name in misunderstood(on_bus):
         found.append(f"{safe_line(name)}, set on the bus, means nothing to this version.")
     return found
+
+
+def _too_late(config: Config, on_bus: dict[str, str]) -> list[str]:
+    """Reminders that never come, because it is escalated before them."""
+    after, end = (
+        holding(find_key(f"reminders.{name}"), config, on_bus).value for name in ("after", "escalate_after")
+    )
+    try:
+        late = [each for each in after.split(",") if each != "none" and float(each) >= float(end)]
+    except ValueError:
+        return []  # set by another program; it is told as what can't be understood
+    if not late:
+        return []
+    told = ", ".join(safe_line(each) for each in late)
+    return [
+        f"reminders.after {told} never comes: after reminders.escalate_after, {safe_line(end)} s, nobody is "
+        "reminded."
+    ]
 
 
 __all__ = ["get", "set_", "show", "unset"]
