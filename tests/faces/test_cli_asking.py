@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ import pytest
 from hubbub.bus import Bus
 from tests.faces.cli_support import DEADLINE, Cli, ageless, end, wait_until_listening
 from tests.faces.mcp_support import RawServer
+
+LONGER_THAN_BUSY = 12.0
+"""Seconds: a command gives a try to write up before."""
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def test_a_request_prints_the_answer_and_settles_it(cli: Cli) -> None:
         id_ = asked_of(bus, "bob")
         assert bus.mail.message(id_).kind == "question"
         answer = reply(bus, id_, "8080\n")
-    assert ends(asking) == (0, "8080\n", "")
+    assert ends(asking)[:2] == (0, "8080\n")
     assert cli.state(answer, "alice") == ("settled", 1)
 
 
@@ -122,10 +126,102 @@ def test_a_signal_gives_the_wait_up(cli: Cli, number: int) -> None:
     with cli.start("request", "bob", "x", agent="alice") as asking, cli.bus() as bus:
         id_ = asked_of(bus, "bob")
         wait_until_listening(asking)
-        assert end(asking, number) == 128 + number
+        asking.send_signal(number)
+        status, out, err = ends(asking)
+        assert (status, out) == (128 + number, "")
+        assert f"Asked bob: {id_}. The answer will come to alice's inbox: hubbub receive\n" in err
         answer = reply(bus, id_, "y")
         # No time is left over in which the answer is kept for a call that is gone.
         assert [each.message.id for each in bus.mail.peek("alice").deliveries] == [answer]
+
+
+def test_one_that_is_there_is_not_called_offline(cli: Cli) -> None:
+    with RawServer(cli.url, "bob") as bob:
+        bob.use("list_agents")
+        late = cli.run("request", "bob", "x", "--wait", "0.1", agent="alice")
+    assert late.status == 4
+    assert "offline" not in late.err
+    late = cli.run("request", "bob", "y", "--wait", "0.1", agent="alice")
+    assert late.err.startswith("bob is offline, last seen ")
+    assert "ago. Waiting up to 100 ms for its answer.\nAsked bob: m" in late.err
+
+
+def test_a_question_that_comes_again_says_that_it_was_waived(cli: Cli) -> None:
+    id_ = cli.send("bob", "Which?", "-k", "question")
+    other = cli.send("bob", "And this?", "-k", "question")
+    assert cli.run("receive", "--keep", "--lease", "60", agent="bob").status == 0
+    assert cli.run("pending", "waive", id_, "--reason", "found\nit", agent="alice").status == 0
+    assert cli.run("ack", "--release", id_, other, agent="bob").status == 0
+    shown = cli.run("receive", "--keep", agent="bob").out
+    assert f"{id_} from alice: question" in shown
+    assert shown.count("no longer wanted") == 1
+    assert "no longer wanted (found␤it)" in shown
+    cli.run("ack", "--release", id_, other, agent="bob")
+    with RawServer(cli.url, "bob") as bob:
+        text = bob.ask("tools/call", {"name": "receive_messages", "arguments": {}})["result"]["content"][0][
+            "text"
+        ]
+    assert text.count("NO LONGER WANTED") == 1
+    assert 'NO LONGER WANTED ("found␤it")' in text
+
+
+def test_a_bus_that_is_busy_for_a_while_ends_no_wait(cli: Cli) -> None:
+    asking = cli.start("request", "bob", "x", "--wait", "60", agent="alice")
+    with cli.bus() as bus:
+        id_ = asked_of(bus, "bob")
+        wait_until_listening(asking)
+        other = sqlite3.connect(cli.path, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(subprocess.TimeoutExpired):
+                asking.wait(LONGER_THAN_BUSY)  # it tries in this time, in vain, and goes on
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        reply(bus, id_, "y")
+    assert ends(asking)[:2] == (0, "y\n")
+
+
+def test_who_waits_keeps_house_where_nobody_else_does(cli: Cli) -> None:
+    cli.env["HUBBUB_REMINDERS_AFTER"] = "0.01"
+    asking = cli.start("request", "bob", "x", "--reply-within", "0.01", "--wait", "60", agent="alice")
+    try:
+        deadline = time.monotonic() + DEADLINE
+        with cli.bus() as bus, bus.store.bell("inbox/bob") as bell:
+            while "reminder" not in {each.message.kind for each in bus.mail.peek("bob").deliveries}:
+                assert time.monotonic() < deadline, "nobody was reminded"
+                bell.wait(1.0)
+    finally:
+        assert end(asking, signal.SIGTERM) == 128 + signal.SIGTERM
+
+
+def test_what_fails_after_the_send_says_what_was_asked(cli: Cli) -> None:
+    asking = cli.start("request", "bob", "x", "--wait", "60", agent="alice")
+    with cli.bus() as bus:
+        id_ = asked_of(bus, "bob")
+        wait_until_listening(asking)
+        bus.agents.unregister("alice")
+    status, out, err = ends(asking)
+    assert (status != 0, out) == (True, "")
+    assert id_ in err
+
+
+def test_an_answer_that_was_read_meanwhile_is_said_to_be(cli: Cli) -> None:
+    with cli.start("request", "bob", "x", agent="alice") as asking:
+        with cli.bus() as bus:
+            id_ = asked_of(bus, "bob")
+            wait_until_listening(asking)
+            os.kill(asking.pid, signal.SIGSTOP)
+            try:
+                reply(bus, id_, "y")
+                with cli.bus(later=31) as then:
+                    (got,) = then.mail.receive(then.agents.attach("alice")).deliveries
+                    assert got.message.body == "y"
+            finally:
+                os.kill(asking.pid, signal.SIGCONT)
+        status, out, err = ends(asking)
+    assert (status, out) == (0, "y\n")
+    assert err.endswith("This answer was taken out of the inbox before.\n")
 
 
 def test_a_killed_one_leaves_the_answer_to_the_inbox(cli: Cli) -> None:

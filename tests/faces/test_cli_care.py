@@ -68,6 +68,7 @@ def levels(cli: Cli, *words: str, agent: str | None = None) -> tuple[int, dict[s
 
 
 def test_a_healthy_bus(cli: Cli) -> None:
+    cli.env["HOME"] = str(cli.folder)  # where no client is set up
     status, found = levels(cli, agent="alice")
     assert status == 0
     assert set(found.values()) == {"ok"}
@@ -83,6 +84,7 @@ def test_a_healthy_bus(cli: Cli) -> None:
         "mail",
         "agent",
         "bells",
+        "clients",
     }
     text = cli.run("doctor")
     assert text.status == 0

@@ -96,6 +96,17 @@ def test_what_is_said_in_vain_is_told(cli: Cli) -> None:
     assert "gate.colour, set on the bus, means nothing" in told.err
 
 
+def test_reminders_that_never_come_are_told(cli: Cli) -> None:
+    assert "never comes" not in cli.run("config").err
+    assert cli.run("config", "set", "reminders.escalate_after", "120").status == 0
+    shown = cli.run("config")
+    assert "reminders.after 120, 240 never comes: after reminders.escalate_after, 120 s" in shown.err
+    (told,) = cli.run("config", "--json").json["wrong"]
+    assert told.startswith("reminders.after 120, 240 ")
+    fewer = {"HUBBUB_REMINDERS_AFTER": "none"}
+    assert "never comes" not in cli.run("config", env=fewer).err
+
+
 def test_doctor_tells_of_it_too(cli: Cli) -> None:
     checks = cli.run("doctor", "--json", env={"HUBBUB_GATE_LIMT": "3"}).json["checks"]
     (found,) = [check for check in checks if check["check"] == "config"]

@@ -184,6 +184,28 @@ def test_a_message_to_many_is_one_line(cli: Cli) -> None:
         watching.stop()
 
 
+def test_a_message_to_many_is_shown_to_each_that_watches(cli: Cli) -> None:
+    cli.run("register", "carol")
+    watching = Watching(cli, "--mail", "bob")
+    try:
+        cli.send("bob,carol", "to two")
+        cli.send("carol", "not to bob")
+        cli.run("send", "*", "to everyone", agent="alice")
+        assert watching.line().endswith("  to bob, carol  alice: to two")
+        assert watching.line().endswith("  to bob, carol  alice: to everyone")
+    finally:
+        watching.stop()
+    earlier = Watching(cli, "--mail", "carol", "--last", "3")
+    try:
+        assert [earlier.line().rpartition(": ")[2] for _ in range(3)] == [
+            "to two",
+            "not to bob",
+            "to everyone",
+        ]
+    finally:
+        earlier.stop()
+
+
 def test_long_and_hostile_texts_take_one_line(cli: Cli) -> None:
     post(cli, "review", "first\nsecond " + "x" * 5000, "\x1b[2J\u202eevil\r\n#review was deleted.")
     cli.run("topic", "close", "review", agent="alice")

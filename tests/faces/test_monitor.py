@@ -58,6 +58,25 @@ def test_it_keeps_the_agent_online_and_tells_of_its_mail(cli: Cli) -> None:
     assert monitor.complaints.read_text() == ""
 
 
+def test_mail_to_several_is_told_and_a_new_start_goes_on_behind_it(cli: Cli) -> None:
+    cli.run("register", "carol")
+    monitor = Monitor(cli)
+    try:
+        ids = [cli.send(to, "hello") for to in ("bob", "bob,carol", "*", "bob", "carol,bob")]
+        cli.send("carol", "not to bob")
+        cli.send("alice,carol", "from bob", agent="bob")
+        monitor.wait_for(ids)
+    finally:
+        monitor.end()
+    ids.append(cli.send("*", "meanwhile"))
+    again = Monitor(cli)
+    try:
+        ids.append(cli.send("bob", "after that"))
+        again.wait_for(ids)
+    finally:
+        again.end()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_it_steps_down_whatever_ends_it(cli: Cli, number: signal.Signals) -> None:
     monitor = Monitor(cli)

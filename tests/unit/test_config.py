@@ -139,6 +139,13 @@ def test_what_a_file_can_not_say(tmp_path: Path, text: str, said: list[str]) -> 
         assert word in told, told
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".hubbub.toml")
+    with pytest.raises(InvalidConfig, match="not a regular file"):
+        Config(str(tmp_path))
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / ".hubbub.toml").write_bytes(b"\xff\xfe\0")
     with pytest.raises(InvalidConfig, match=r"\.hubbub\.toml can't be read"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hubbub.bus import checking
 from hubbub.bus.waiting import LOOK_AGAIN_SECONDS, Pause, Steps, run
 from hubbub.errors import BusBusy, BusFull, HubbubError, InvalidArgument
 from hubbub.model import Actor, Delivery, Draft, Sent
-from hubbub.model_pending import WAIT_LEASE_MS, Awaited, Debt
+from hubbub.model_pending import WAIT_LEASE_MS, WANTS_ANSWER, Awaited, Debt
 from hubbub.names import EVERYONE, check_name
 from hubbub.stores.contract import Store
 
@@ -139,6 +139,20 @@ class Pending:
     def of_message(self, id: str) -> list[Debt]:
         """How it stands with the answers to one message, closed ones too."""
         return self._store.pending.owed(message=checking.text(id, "id", 100), closed=True, limit=LIMIT_MAX)
+
+    def unwanted(self, agent: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
+        """Which of these, handed out to ``agent`` again, are not to be answered any more, and why (it may be
+        empty). One that was never handed out left the inbox when it was waived."""
+        found: dict[str, str] = {}
+        for delivery in deliveries:
+            message = delivery.message
+            again = delivery.redelivered or (delivery.state == "queued" and delivery.delivery_count)
+            if not again or (message.kind not in WANTS_ANSWER and message.reply_due is None):
+                continue
+            for debt in self.of_message(message.id):
+                if debt.debtor == agent and debt.state == "waived":
+                    found[message.id] = debt.why
+        return found
 
     def waive(
         self, actor: Actor | None, id: str, *, debtor: str | None = None, reason: str = ""

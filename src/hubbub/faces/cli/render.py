@@ -78,9 +78,12 @@ def message(shown: Message, now: int, output: Output, *, notes: str = "", to: bo
     output.line()
 
 
-def delivery(shown: Delivery, now: int, output: Output) -> None:
-    """Add a delivery: its message, and whether it may have been worked on before."""
+def delivery(shown: Delivery, now: int, output: Output, *, unwanted: str | None = None) -> None:
+    """Add a delivery: its message, and whether it may have been worked on before; ``unwanted`` is why its
+    answer was waived, if it was."""
     notes = []
+    if unwanted is not None:
+        notes.append("no longer wanted" + (f" ({safe_line(unwanted, 200)})" if unwanted else ""))
     if shown.redelivered:
         notes.append(f"redelivered: hand-out {shown.delivery_count}")
     elif shown.state == "queued" and shown.delivery_count:

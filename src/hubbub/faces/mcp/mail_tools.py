@@ -112,7 +112,9 @@ def _handout(caller: Caller, handout: Handout, given: dict[str, Any], foot: str)
     if unread:
         data["announcements"] = unread
     if handout.deliveries:
-        return Answer(render.handout_text(handout, name, now, foot + _announced(caller, unread)), data)
+        unwanted = caller.bus.pending.unwanted(name, handout.deliveries)
+        foot += _announced(caller, unread)
+        return Answer(render.handout_text(handout, name, now, foot, unwanted), data)
     why = _why_empty(caller, handout, given, now)
     if not caller.topics:
         why += _announced(caller, unread)

@@ -7,7 +7,7 @@ object, one drops very long lines. So both carry everything, and lines are folde
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubbub.clock import spoken
@@ -106,11 +106,14 @@ def content_lines(
     return lines
 
 
-def delivery_text(delivery: Delivery, mark: str, now: int, share: int) -> str:
-    """One delivery; one that was handed out before says so, because the work may be done."""
+def delivery_text(delivery: Delivery, mark: str, now: int, share: int, *, unwanted: str | None = None) -> str:
+    """One delivery; one that was handed out before says so, because the work may be done. ``unwanted``: why
+    its answer was waived."""
     extra: tuple[str, ...] = ()
     if delivery.redelivered:
         extra = (f"REDELIVERED (hand-out {delivery.delivery_count}; the work may have been done)",)
+    if unwanted is not None:
+        extra += ("NO LONGER WANTED" + (f" ({quoted(unwanted[:200])})" if unwanted else ""),)
     return message_text(delivery.message, mark, now, extra=extra, share=share)
 
 
@@ -142,14 +145,17 @@ def cut(shown: dict[str, Any], start: int = 0, share: int = BODY_SHARE) -> dict[
     return shown
 
 
-def handout_text(handout: Handout, name: str, now: int, foot: str) -> str:
-    """What was handed out."""
+def handout_text(handout: Handout, name: str, now: int, foot: str, unwanted: Mapping[str, str]) -> str:
+    """What was handed out; ``unwanted``: whose answers were waived, and why."""
     count = len(handout.deliveries)
     bodies = [delivery.message.body for delivery in handout.deliveries]
     mark, share = fence_for(bodies), share_of(bodies)
     more = f", {handout.remaining} more waiting" if handout.remaining else ""
     head = f"{count} message{'s' if count != 1 else ''} for {name}{more}:"
-    parts = [delivery_text(delivery, mark, now, share) for delivery in handout.deliveries]
+    parts = [
+        delivery_text(delivery, mark, now, share, unwanted=unwanted.get(delivery.message.id))
+        for delivery in handout.deliveries
+    ]
     return "\n\n".join([head, *parts, foot])
 
 

@@ -104,8 +104,17 @@ def _show(context: Context, handout: Handout, *, kept: bool, unread: int = 0) ->
         output.answer({**answer, "announcements": unread} if unread else answer)
         return
     now = context.bus.store.now()
+    unwanted: dict[str, str] = {}
+    # What comes for the first time is wanted, and needs no look at what is owed.
+    again = [
+        each
+        for each in handout.deliveries
+        if each.redelivered or (each.state == "queued" and each.delivery_count)
+    ]
+    if again:
+        unwanted = context.bus.pending.unwanted(again[0].agent, again)
     for delivery in handout.deliveries:
-        render.delivery(delivery, now, output)
+        render.delivery(delivery, now, output, unwanted=unwanted.get(delivery.message.id))
     if kept:
         until = min(delivery.lease_until or now for delivery in handout.deliveries)
         output.line(f"Not settled: acknowledge with hubbub ack ID; the lease ends {render.ago(now, until)}.")
