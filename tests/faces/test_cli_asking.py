@@ -184,14 +184,14 @@ def test_a_bus_that_is_busy_for_a_while_ends_no_wait(cli: Cli) -> None:
 
 def test_who_waits_keeps_house_where_nobody_else_does(cli: Cli) -> None:
     cli.env["HUBBUB_REMINDERS_AFTER"] = "0.01"
-    asking = cli.start("request", "bob", "x", "--reply-within", "0.01", "--wait", "60", agent="alice")
-    try:
+    words = ("request", "bob", "x", "--reply-within", "1", "--wait", "60")
+    with cli.start(*words, agent="alice") as asking:
         deadline = time.monotonic() + DEADLINE
         with cli.bus() as bus, bus.store.bell("inbox/bob") as bell:
             while "reminder" not in {each.message.kind for each in bus.mail.peek("bob").deliveries}:
+                assert asking.poll() is None
                 assert time.monotonic() < deadline, "nobody was reminded"
                 bell.wait(1.0)
-    finally:
         assert end(asking, signal.SIGTERM) == 128 + signal.SIGTERM
 
 
