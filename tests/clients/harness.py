@@ -175,9 +175,13 @@ class Codex(Home):
 
     def answer_dialogs(self, terminal: Terminal, seconds: float) -> None:
         """Trust the hooks, once."""
-        terminal.wait_until(lambda screen: "Hooks need review" in screen, seconds, "question about hooks")
-        terminal.press("2", "Enter")
-        terminal.wait_until(lambda screen: "Hooks need review" not in screen, seconds, "end of the question")
+        asked = "Hooks need review"
+        terminal.wait_until(lambda screen: asked in screen, seconds, "question about hooks")
+        for _ in range(int(seconds)):
+            terminal.press("2", "Enter")  # it may be drawn before it listens
+            if terminal.becomes(lambda screen: asked not in screen, 1.0):
+                return
+        raise AssertionError(f"The question about hooks stays:\n{terminal.screen()}")
 
     def close(self) -> None:
         """Its terminal starts a server that stays, and one that updates it."""

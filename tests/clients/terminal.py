@@ -88,6 +88,15 @@ class Terminal:
             assert time.monotonic() < deadline, f"No {what} within {seconds} s:\n{screen}"
             time.sleep(LOOK_SECONDS)
 
+    def becomes(self, holds: Callable[[str], bool], seconds: float) -> bool:
+        """Whether the screen ``holds`` within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while not holds(self.screen()):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
     def wait_quiet(self, seconds: float, within: float) -> str:
         """The screen once nothing on it has changed for ``seconds``: what runs there is idle."""
         deadline = time.monotonic() + within
