@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import hubbub
+from hubbub.faces.mcp.pending import CROSSED_SECONDS
 from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
 
 
@@ -144,6 +145,22 @@ def test_a_cancellation_after_the_answer_gives_back_without_counting(tmp_path: P
         (message,) = bob.use("receive_messages", wait_seconds=10)["messages"]
         assert message["id"] == id_
         assert "redelivered" not in message
+
+
+def test_a_cancellation_of_an_answer_that_was_used_changes_nothing(tmp_path: Path) -> None:
+    """OpenCode cancels each call a quarter of a second and more after it had the answer."""
+    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
+        id_ = sent(bus, "bob")
+        receive = bob.call("receive_messages")
+        bob.send(receive)
+        bob.answer_to(receive)
+        time.sleep(CROSSED_SECONDS + 0.1)  # of the server's own clock
+        bob.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
+        )
+        assert bob.use("receive_messages")["messages"] == []
+        (place,) = bus.mail.whereabouts(id_).recipients
+        assert (place.state, place.settled_by, place.delivery_count) == ("settled", "implicit", 1)
 
 
 def test_a_takeover_fences_out_the_older_server_even_while_it_waits(tmp_path: Path) -> None:

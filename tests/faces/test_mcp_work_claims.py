@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hubbub.faces.mcp.pending import CROSSED_SECONDS
 from hubbub.model_work import TRIES_MAX, Claim
 from tests.faces.desk import Desk, refusal
 from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
@@ -54,6 +56,19 @@ def test_a_cancellation_after_the_answer_gives_the_step_back(desk: Desk, bob: Ra
         desk.until_given_back(step)
         assert bob.use("claim_step")["step_id"] == step
         bob.use("complete_step")
+
+
+def test_a_cancellation_of_an_answer_that_was_used_leaves_the_claim(desk: Desk, bob: RawServer) -> None:
+    """OpenCode cancels each call a quarter of a second and more after it had the answer."""
+    step = desk.add()
+    claim = bob.call("claim_step")
+    bob.send(claim)
+    bob.answer_to(claim)
+    time.sleep(CROSSED_SECONDS + 0.1)  # of the server's own clock
+    bob.cancel(claim)
+    bob.use("list_agents")
+    assert desk.step(step)[0].status == "claimed"
+    assert bob.use("complete_step")["step"]["status"] == "completed"
 
 
 def test_what_was_given_back_unheard_uses_up_no_attempt(desk: Desk, bob: RawServer) -> None:

@@ -289,6 +289,8 @@ class Server:
         try:
             line = {"jsonrpc": "2.0", "id": request.id, "result": finish(request, result)}
             written = self._writer.write(line, before=note)
+            if written and noted and member is not None:
+                member.pending.written(request.id)
         finally:
             if not written and member is not None:
                 back = member.pending.withdraw(request.id) if noted else handed
