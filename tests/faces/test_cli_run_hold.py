@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -61,6 +63,37 @@ def test_a_shells_prompt_gets_nothing_and_what_runs_in_the_shell_does(tmp_path: 
             terminal.until(str(len(line(1))).encode())
             terminal.press(b"exit\r")
             assert terminal.end() == 0
+
+
+def test_a_question_of_another_program_is_not_answered(tmp_path: pathlib.Path) -> None:
+    """To the generic profile every line that ends in a letter of a prompt is one."""
+    url = f"sqlite://{tmp_path / 'bus.db'}"
+    environment = {"HUBBUB_BUS": url, "HOME": str(tmp_path)} | profile_into(
+        tmp_path, text="prompt = '> ?$'\n"
+    )
+    asks = "print('GOT', input('Delete the production database> '))"
+    with hubbub.connect(url) as bus:
+        words = [sys.executable, "-c", asks]
+        with Terminal.run(words, environment, "--profile", "quick") as terminal:
+            terminal.until(b"database> ")
+            send(url)
+            wait_for_state(terminal, bus, "no prompt is on the screen")
+            terminal.press(b"no\r")
+            terminal.until(b"GOT no")
+            assert terminal.end() == 0
+
+
+def test_what_a_program_left_running_does_not_keep_the_wrapper(tmp_path: pathlib.Path) -> None:
+    url = f"sqlite://{tmp_path / 'bus.db'}"
+    hubbub.connect(url).close()
+    left = "(trap '' HUP; while echo tick; do sleep 0.05; done) & sleep 0.3; exit 4"
+    command = [sys.executable, "-m", "hubbub", "run", "--as", "gil", "--", "sh", "-c", left]
+    environment = {**os.environ, "HUBBUB_BUS": url, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+    )
+    assert done.returncode == 4
+    assert b"tick" in done.stdout
 
 
 def wait_for_states(terminal: Terminal, bus: Bus, state: str) -> None:

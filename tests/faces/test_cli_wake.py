@@ -179,10 +179,18 @@ def test_a_pane_that_goes_ends_it_with_an_error(waker: Waker, tmux: Tmux) -> Non
 
 def test_only_one_rings_in_a_pane(waker: Waker, tmux: Tmux) -> None:
     tmux.until("> ")
-    waker.start("--tmux", "agent")
-    done = waker.run("--tmux", "agent")
+    waker.start("--tmux", "agent", "--profile", "quick")
+    done = waker.run("--tmux", "agent", "--profile", "quick")
     assert done.returncode == 5
     assert b"ALREADY_BESIDE" in done.stderr
+
+
+def test_a_profile_that_can_not_tell_what_is_typed_is_refused_in_a_pane(waker: Waker, tmux: Tmux) -> None:
+    """tmux tells of no keys: the generic profile would send what somebody has half typed."""
+    done = waker.run("--tmux", "agent", "--profile", "generic")
+    assert done.returncode == 2
+    assert b"can't tell in a pane what somebody has typed" in done.stderr
+    assert b"--profile claude" in done.stderr
 
 
 def test_a_pane_that_is_not_there(waker: Waker, tmux: Tmux) -> None:

@@ -76,7 +76,7 @@ def test_what_is_typed_is_read_whole_however_it_is_broken(client: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> ", "agent: "]
+    "prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> "]
 )
 def test_the_generic_profile_knows_usual_prompts(prompt: str) -> None:
     generic = load(GENERIC)

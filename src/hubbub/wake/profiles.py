@@ -42,6 +42,9 @@ class Profile(NamedTuple):
     """What is submitted while the agent is busy is kept for when it is not."""
     shell: bool = False
     """It rings at a shell's prompt, too, where the line runs as a command."""
+    plain: bool = False
+    """Where the pattern can't tell what is typed it rings also in a program that does not ask for marked
+    pastes: any question may look like its prompt then."""
     clear_keys: tuple[str, ...] = ("ctrl-c", "ctrl-u")
     """Keys after which nothing that was typed is left."""
     quiet_seconds: float = 1.5
@@ -231,7 +234,7 @@ def _checked(key: str, value: Any) -> Any:
         if not number or not 0 <= value <= _TIME_MAX:
             raise ValueError(f"{key} is seconds, 0 to {_TIME_MAX:g}")
         return float(value)
-    if key in ("block", "queues", "shell"):
+    if key in ("block", "queues", "shell", "plain"):
         if not isinstance(value, bool):
             raise ValueError(f"{key} is true or false")
         return value

@@ -30,6 +30,12 @@ READ_MAX = 1 << 16
 DRAIN_SECONDS = 0.2
 """A program that ended has written all; this is how long its last output may take to come through."""
 
+DRAIN_MOST_SECONDS = 2.0
+"""The same where something that the program left running goes on writing."""
+
+ENDING = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT))
+"""Signals that end the wrapper once its program has ended."""
+
 HANG_UP_SECONDS = 5.0
 """How long a program may take to end after its terminal has gone."""
 
@@ -189,16 +195,18 @@ class Wrapper:
             self._child.signal(signal.SIGCONT)
 
     def _drain(self) -> None:
-        """Hand over what the program wrote before it ended, however long that takes to be read."""
+        """Hand over what the program wrote before it ended. What it left running may write for ever: that
+        is not waited for, and a signal ends it, too."""
+        end = time.monotonic() + DRAIN_MOST_SECONDS
         last = time.monotonic()
         more = True
         while self._target_open and (more or self._out):
-            left = last + DRAIN_SECONDS - time.monotonic()
+            left = min(last + DRAIN_SECONDS, end) - time.monotonic()
             ready = self._wait(max(0.0, left) if not self._out else 1.0)
-            if self._signals in ready:
-                os.read(self._signals, 512)
-            if self._child.master in ready:
-                more = self._from_program()
+            if self._signals in ready and ENDING.intersection(os.read(self._signals, 512)):
+                return
+            if more and self._child.master in ready:
+                more = self._from_program() and time.monotonic() < end
                 last = time.monotonic()
             elif left <= 0:
                 more = False
@@ -211,10 +219,14 @@ class Wrapper:
                 self._flush()
 
     def _flush(self) -> None:
+        """Write what is left, as long as somebody reads it or may yet: a signal ends that."""
         poll = select.poll()
         poll.register(self._terminal.out, select.POLLOUT)
+        poll.register(self._signals, select.POLLIN)
         while self._out and self._target_open:
-            poll.poll(1000)
+            for descriptor, _ in poll.poll(1000):
+                if descriptor == self._signals and ENDING.intersection(os.read(descriptor, 512)):
+                    return
             self._pass_on()
 
     def _tidy(self) -> None:
@@ -234,6 +246,9 @@ class Wrapper:
         """What the program's screen shows."""
         screen = self._backlog.screen()
         if self._backlog.unknown:
+            return Look(False, False, None)
+        if not (self._profile.shows_text or self._profile.plain or screen.bracketed_paste):
+            # Any question ends in a letter of a prompt; who edits lines for an agent wants pastes marked.
             return Look(False, False, None)
         seen = look(self._profile, screen.view(), own)
         if seen.text is not None and not self._profile.shell and is_shell(self._child.foreground()):

@@ -10,6 +10,7 @@ import os
 import subprocess
 from typing import NamedTuple
 
+from hubbub.errors import InvalidArgument
 from hubbub.errors_wake import PaneNotFound, TmuxUnavailable
 from hubbub.text import safe_line
 from hubbub.wake.foreground import SHELLS
@@ -43,6 +44,12 @@ class Pane:
     """A pane of tmux, as something to ring in."""
 
     def __init__(self, target: str, profile: Profile) -> None:
+        if not profile.shows_text:
+            raise InvalidArgument(
+                f"The profile {profile.name} can't tell in a pane what somebody has typed and not sent.",
+                hint="Name one that can: --profile claude (codex, gemini, opencode), or one of your own with "
+                "a group (?P<text>...) in its prompt: docs/reference/wrapper.md",
+            )
         self._target = target
         self._profile = profile
         self.keys = Keys(profile.clear_keys)
