@@ -166,3 +166,27 @@ def test_what_names_no_file_is_let_pass(cli: Cli, tool_input: object) -> None:
     reserve(cli, "**")
     hooks = Hooks(cli, "claude", "alice")
     assert hooks.call("PreToolUse", tool_name="Write", tool_input=tool_input) == {}
+
+
+def test_a_session_that_changed_its_folder_has_the_bus_and_the_names_of_its_project(
+    cli: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A shell of the agent went into a repository within, or out of all of them."""
+    (cli.folder / ".hubbub.toml").write_text(f'bus = "{cli.url}"\n', encoding="utf-8")
+    vendor, outside = cli.folder / "vendor", tmp_path_factory.mktemp("outside")
+    subprocess.run(["git", "init", "-q", str(vendor)], check=True)
+    reserve(cli, "src/**")
+    hooks = Hooks(cli, "claude", "alice")
+    hooks.env.pop("HUBBUB_BUS")
+    given = {"file_path": str(cli.folder / "src/a.py")}
+    for folder in (cli.folder, vendor, outside):
+        told = hooks.told("PreToolUse", cwd=str(folder), tool_name="Write", tool_input=given)
+        answer = hooks.raw(told, env={"CLAUDE_PROJECT_DIR": str(cli.folder)}, cwd=folder)
+        assert "bob keeps src/** until" in answer.out, folder
+
+
+def test_a_patch_with_other_blanks_is_read_too(cli: Cli) -> None:
+    reserve(cli, "docs/**")
+    hooks = Hooks(cli, "codex", "alice")
+    patch = "*** Begin Patch\n***   Update  File:   docs/guide.md\n@@\n-a\n+b\n*** End Patch\n"
+    assert "docs/guide.md: bob keeps" in hooks.denied("apply_patch", "PreToolUse", command=patch)

@@ -78,7 +78,7 @@ def _wait(line: Line, occasion: Occasion, company: Company) -> Ring:
     from hubbub.location import find_bus
     from hubbub.stores import open_store
 
-    place = find_bus(line.bus, occasion.cwd if os.path.isabs(occasion.cwd) else None)
+    place = find_bus(line.bus, occasion.project or None)
     end = time.monotonic() + FIND_SECONDS
     while True:
         try:

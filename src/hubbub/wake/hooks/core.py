@@ -218,13 +218,13 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
     agent = identity.find(here.bus, occasion, here.named)
     if agent is None:
         return NOTHING  # what it keeps itself can't be told from what others do
-    found = _kept(here.bus, agent.name, paths.names_on_bus(files, occasion.cwd))
+    found = _kept(here.bus, agent.name, paths.names_on_bus(files, occasion.project))
     if not found:
         return NOTHING
     from hubbub.config import Config
     from hubbub.wake.hooks import texts
 
-    mode = Config(occasion.cwd or None, bus_named=here.bus_named).get("hooks.writes")
+    mode = Config(occasion.project or None, bus_named=here.bus_named).get("hooks.writes")
     if mode == "off":
         return NOTHING
     text = texts.held_by_others(found, denied=mode == "deny")

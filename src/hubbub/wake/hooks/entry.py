@@ -140,8 +140,7 @@ def _answer(line: Line) -> None:
     from hubbub.stores import open_store
     from hubbub.wake.hooks import core
 
-    folder = occasion.cwd if os.path.isabs(occasion.cwd) else None
-    place = find_bus(line.bus, folder)
+    place = find_bus(line.bus, occasion.project or None)
     try:
         store = open_store(place.url, create=False, busy_timeout_ms=BUSY_TIMEOUT_MS)
     except BusNotFound:

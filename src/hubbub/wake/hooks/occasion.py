@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 SESSION_START = "session-start"
@@ -32,6 +33,16 @@ class Occasion(NamedTuple):
     prompt: str = ""
     sub_agent: bool = False
     """The call comes from a sub-agent, which has no mail of its own."""
+
+    @property
+    def project(self) -> str:
+        """The folder of the client's project, by which the bus is found; empty where nothing tells. A session
+        may change its folder, and would change its bus."""
+        told = os.environ.get("CLAUDE_PROJECT_DIR") or os.environ.get("GEMINI_PROJECT_DIR") or ""
+        for folder in (told, self.cwd):
+            if os.path.isabs(folder):
+                return folder
+        return ""
 
 
 class Verdict(NamedTuple):

@@ -43,13 +43,13 @@ def written_files(tool: str, tool_input: dict[str, Any], cwd: str) -> list[str]:
     return [os.path.normpath(os.path.join(folder, os.path.expanduser(path))) for path in usable[:PATHS_MAX]]
 
 
-def names_on_bus(files: list[str], cwd: str) -> dict[str, str]:
+def names_on_bus(files: list[str], project: str) -> dict[str, str]:
     """How the bus names ``files``, by that name: the part below the root of the work tree that each is in.
 
-    All work trees of a repository share the names. What is in another repository than ``cwd`` is left out:
+    All work trees of a repository share the names. What is in another repository than ``project`` is left out:
     its names are those of other files.
     """
-    folder = cwd if os.path.isabs(cwd) else _here()
+    folder = project if os.path.isabs(project) else _here()
     common, found = git_common_folder(folder), {}
     for file in files:
         # Both what was named and what that is: a link to a file that is kept leads to that file.
@@ -74,6 +74,7 @@ def _patched(tool_input: dict[str, Any]) -> list[str]:
         if not isinstance(text, str):
             continue
         for line in text.splitlines():
+            line = " ".join(line.split(None, 3)) if line.startswith("***") else line
             for head in PATCH_LINES:
                 if line.startswith(head):
                     found[line[len(head) :].strip()] = None
