@@ -134,7 +134,7 @@ def test_a_tool_tells_of_new_mail_and_a_kept_file_is_not_written(cli: Cli, playe
     assert played.do("tool.execute.after", tool, {"output": "ok"})[1]["output"] == "ok"
     write = {"tool": "write", "sessionID": "ses_1", "callID": "c"}
     played.send("tool.execute.before", write, {"args": {"filePath": str(cli.folder / "src/a.py")}})
-    assert "bob keeps src/**" in played.hear("thrown")["thrown"]
+    assert 'bob keeps "src/**"' in played.hear("thrown")["thrown"]
     played.do("tool.execute.before", write, {"args": {"filePath": str(cli.folder / "a.py")}})
 
 

@@ -55,7 +55,7 @@ def test_a_reserved_file_is_not_written(cli: Cli, client: str, tool: str, field:
     event = "BeforeTool" if client == "gemini" else "PreToolUse"
     for path in (str(cli.folder / "src/a.py"), "src/a.py", "src/../src/a.py"):
         reason = hooks.denied(tool, event, **{field: path})
-        assert "src/a.py: bob keeps src/** until " in reason
+        assert 'src/a.py: bob keeps "src/**" until ' in reason
         assert "\"a 'rename' ‹b›\"" in reason
         assert "send_message" in reason
     assert hooks.denied(tool, event, **{field: "docs/a.md"}) == ""
@@ -80,7 +80,7 @@ def test_the_files_of_a_claimed_step_are_kept_too(cli: Cli) -> None:
         assert hooks.denied("Write", file_path="src/parser.py") == ""
         bus.work.claim(bob)
     reason = hooks.denied("Write", file_path="src/parser.py")
-    assert "bob keeps src/parser.py" in reason
+    assert 'bob keeps "src/parser.py"' in reason
     assert '"step 1: Parse"' in reason
 
 
@@ -126,13 +126,13 @@ def test_a_person_may_have_it_said_only_or_not_at_all(cli: Cli) -> None:
     hooks = Hooks(cli, "claude", "alice")
     write: dict[str, Any] = {"tool_name": "Write", "tool_input": {"file_path": "src/a.py"}}
     found = hooks.call("PreToolUse", env={"HUBBUB_HOOKS_WRITES": "warn"}, **write)
-    assert "bob keeps src/**" in found["hookSpecificOutput"]["additionalContext"]
+    assert 'bob keeps "src/**"' in found["hookSpecificOutput"]["additionalContext"]
     assert "permissionDecision" not in found["hookSpecificOutput"]
     assert hooks.call("PreToolUse", env={"HUBBUB_HOOKS_WRITES": "off"}, **write) == {}
     gemini = Hooks(cli, "gemini", "alice")
     write["tool_name"] = "write_file"
     found = gemini.call("BeforeTool", env={"HUBBUB_HOOKS_WRITES": "warn"}, **write)
-    assert "bob keeps src/**" in found["systemMessage"]
+    assert 'bob keeps "src/**"' in found["systemMessage"]
     assert hooks.log == []
     write["tool_name"] = "Write"
     assert hooks.call("PreToolUse", env={"HUBBUB_HOOKS_WRITES": "maybe"}, **write) == {}
@@ -155,7 +155,7 @@ def test_the_plugin_of_opencode_is_answered_in_its_own_words(cli: Cli) -> None:
     hooks = Hooks(cli, "opencode", "alice")
     found = hooks.call("before-write", tool_name="write", tool_input={"filePath": "src/a.py"})
     assert list(found) == ["refusal"]
-    assert "bob keeps src/**" in found["refusal"]
+    assert 'bob keeps "src/**"' in found["refusal"]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_session_that_changed_its_folder_has_the_bus_and_the_names_of_its_proj
     for folder in (cli.folder, vendor, outside):
         told = hooks.told("PreToolUse", cwd=str(folder), tool_name="Write", tool_input=given)
         answer = hooks.raw(told, env={"CLAUDE_PROJECT_DIR": str(cli.folder)}, cwd=folder)
-        assert "bob keeps src/** until" in answer.out, folder
+        assert r"bob keeps \"src/**\" until" in answer.out, folder
 
 
 def test_a_patch_with_other_blanks_is_read_too(cli: Cli) -> None:

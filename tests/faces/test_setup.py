@@ -317,3 +317,14 @@ def test_a_person_is_shown_what_would_be_written_and_asked(home: Home) -> None:
     status, shown = answered(home, "y\n")
     assert status == 0
     assert "hubbub" in (home.home / ".cursor/mcp.json").read_text()
+
+
+def test_what_only_an_activated_environment_has_on_its_path_is_named_in_full(tmp_path: Path) -> None:
+    """A client is started from another shell, where the environment is not active."""
+    program = Path(sys.prefix) / "bin" / "hubbub"
+    environment = {"HOME": str(tmp_path), "PATH": f"{program.parent}:/usr/bin:/bin"}
+    words = [str(program), "setup", "claude", "--preview", "--json"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    shown = "\n".join(each["difference"] for each in json.loads(done.stdout)["files"])
+    assert f'"command": "{program}"' in shown
+    assert f"{program} hook claude" in shown

@@ -70,16 +70,25 @@ class Plan(NamedTuple):
 
 def this_program() -> tuple[str, ...]:
     """What starts this very Hubbub: ``hubbub`` where PATH leads to one and no other was called by its path,
-    else the full path."""
+    else the full path. The full path, too, where only an activated virtual environment has it on PATH: the
+    clients are started from other shells."""
     on_path = shutil.which("hubbub")
     called = os.path.abspath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "hubbub" else None
     if on_path is not None and (called is None or os.path.samefile(on_path, called)):
-        return ("hubbub",)
+        return (on_path,) if _of_environment(on_path) else ("hubbub",)
     beside = os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "hubbub")
     for path in (called, beside):
         if path is not None and os.access(path, os.X_OK):
             return (path,)
     return (sys.executable, "-m", "hubbub")
+
+
+def _of_environment(program: str) -> bool:
+    """Whether a program lies in the virtual environment that this one runs in."""
+    if sys.prefix == sys.base_prefix:
+        return False
+    folder = os.path.dirname(os.path.abspath(program))
+    return folder.startswith(os.path.abspath(sys.prefix).rstrip("/") + "/")
 
 
 def project_root(folder: str) -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 FAMILIES = ("claude", "codex", "gemini", "opencode")
 """Words in the name by which a client's MCP side introduces itself."""
 
+NEAR = 2
+"""How many processes up a client is looked for: itself, and a shell between."""
+
+BEHIND_PIPES = 4
+"""The same for a command in a shell whose client tells no session: a pipe is one more shell."""
+
 
 def find(bus: Bus, occasion: Occasion, named: str | None) -> Agent | None:
     """The registered agent that a client's session acts as: the one that ``named`` (``HUBBUB_AGENT``) says,
@@ -28,6 +34,30 @@ def find(bus: Bus, occasion: Occasion, named: str | None) -> Agent | None:
             return _get(bus, known.agent)
     sibling = _sibling(bus.store.agents.sessions(), occasion)
     return None if sibling is None else _get(bus, sibling.agent)
+
+
+def find_of_shell(bus: Bus, told: dict[str, str]) -> Agent | None:
+    """The agent on whose behalf a client runs a command in its shell.
+
+    ``told`` holds for each client that the environment speaks of the id of its session, or nothing. Of
+    several one runs in the other's shell, and only their processes tell which is the inner one. None where
+    it can't be told.
+    """
+    if len(told) == 1:
+        ((client, id_),) = told.items()
+        known = bus.agents.find_client_session(id_) if id_ else None
+        agent = None if known is None or not _is_of(known, client) else _get(bus, known.agent)
+        if agent is not None and agent.session is not None and agent.session.client_session == id_:
+            return agent
+    depth = BEHIND_PIPES if len(told) == 1 and not any(told.values()) else NEAR
+    sessions = bus.store.agents.sessions()
+    found = {
+        session.agent
+        for session in sessions
+        if any(_is_of(session, client) and not _is_of_another(session, told[client]) for client in told)
+        and _is_sibling(session, depth)
+    }
+    return _get(bus, found.pop()) if len(found) == 1 else None
 
 
 def keep_session(bus: Bus, agent: Agent, occasion: Occasion) -> None:
@@ -68,7 +98,12 @@ def _is_of(session: Session, client: str) -> bool:
     return client in session.client.lower()
 
 
-def _is_sibling(session: Session) -> bool:
+def _is_of_another(session: Session, id_: str) -> bool:
+    """Whether ``session`` belongs to another conversation of a Codex, whose one process serves many."""
+    return "codex" in session.client.lower() and bool(id_) and session.client_session not in ("", id_)
+
+
+def _is_sibling(session: Session, depth: int = NEAR) -> bool:
     """Whether the process of ``session`` and this one were started by the same client, each maybe through a
     shell."""
     from hubbub.process import this_process
@@ -76,15 +111,15 @@ def _is_sibling(session: Session) -> bool:
     there, here = session.process.split("/"), this_process().split("/")
     if len(there) != 4 or there[:2] != here[:2] or not there[2].isdigit():
         return False
-    mine, theirs = parents(os.getpid()), parents(int(there[2]))
+    mine, theirs = parents(os.getpid(), depth), parents(int(there[2]))
     # Not the grandparents of both: that is the shell from which two clients were started.
     return bool(mine and theirs) and (mine[0] in theirs or theirs[0] in mine)
 
 
-def parents(pid: int) -> list[int]:
-    """The parent and the grandparent of a process, as far as they can be read."""
+def parents(pid: int, depth: int = NEAR) -> list[int]:
+    """The parent, the grandparent and so on of a process, as far as they can be read."""
     found: list[int] = []
-    for _ in range(2):
+    for _ in range(depth):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
                 # The second field is the command in brackets and may itself hold blanks and brackets.

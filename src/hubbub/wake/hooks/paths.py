@@ -46,8 +46,8 @@ def written_files(tool: str, tool_input: dict[str, Any], cwd: str) -> list[str]:
 def names_on_bus(files: list[str], project: str) -> dict[str, str]:
     """How the bus names ``files``, by that name: the part below the root of the work tree that each is in.
 
-    All work trees of a repository share the names. What is in another repository than ``project`` is left out:
-    its names are those of other files.
+    All work trees of a repository share the names. What is in another repository than ``project`` is left
+    out: its names are those of other files.
     """
     folder = project if os.path.isabs(project) else _here()
     common, found = git_common_folder(folder), {}

@@ -17,7 +17,11 @@ SUBJECT_MAX = 80
 NAMES_MAX = 15
 HELD_MAX = 5
 
-_MARKUP = {ord("<"): "‹", ord(">"): "›", ord('"'): "'", ord("`"): "'"}
+_MARKUP = {
+    ord("<"): "‹",
+    ord(">"): "›",
+    **dict.fromkeys(map(ord, '"`\u201c\u201d\u201e\u201f\u2033\u2036\uff02'), "'"),
+}
 
 HOW_TO_READ = "Call receive_messages (in a shell: hubbub receive)"
 
@@ -78,7 +82,7 @@ def who_you_are(name: str, others: list[Agent]) -> str:
 
 
 def _described(agent: Agent) -> str:
-    client = agent.session.client.partition(" ")[0] if agent.session is not None else ""
+    client = (agent.session.client.split() or [""])[0] if agent.session is not None else ""
     return f"{agent.name} ({safe_line(client.translate(_MARKUP), 30)})" if client else agent.name
 
 
@@ -147,7 +151,7 @@ def held_by_others(found: list[tuple[str, Conflict]], *, denied: bool) -> str:
     for file, conflict in found[:HELD_MAX]:
         why = f", {quoted(conflict.reason)}" if conflict.reason else ""
         lines.append(
-            f"- {_path(file)}: {conflict.agent} keeps {_path(conflict.held)} "
+            f"- {_path(file)}: {conflict.agent} keeps {quoted(conflict.held)} "
             f"until {_clock(conflict.until)} ({conflict.what}{why})"
         )
     if len(found) > HELD_MAX:

@@ -29,6 +29,9 @@ WORDS = {
     "kept": "kept",
 }
 
+WOULD = {"created": "would write", "changed": "would change"}
+"""The same before it is agreed to."""
+
 
 def setup(context: Context) -> int:
     """Set up the clients that were named, or those found here; with --undo the reverse."""
@@ -90,7 +93,7 @@ def _agreed(context: Context, clients: list[str]) -> bool:
         done = set_up(clients, _setting(context), force=context.arguments.force, preview=True)
         context.output.line(f"Found here: {', '.join(clients)}.")
         for change in done.changes:
-            _tell(context, change)
+            _tell(context, change, would=True)
         context.output.flush()
     return context.confirm(f"This sets up {', '.join(clients)}.", "hubbub setup --undo takes it back")
 
@@ -146,9 +149,10 @@ def _notes(done: Done) -> list[str]:
     return list(dict.fromkeys([*(note for change in done.changes for note in change.notes), *done.notes]))
 
 
-def _tell(context: Context, change: Change) -> None:
+def _tell(context: Context, change: Change, *, would: bool = False) -> None:
     colour = {"refused": "red", "unchanged": "dim"}.get(change.state, "green")
-    word = context.output.styled(f"{WORDS[change.state]:<9}", colour)
+    word = WOULD.get(change.state, WORDS[change.state]) if would else WORDS[change.state]
+    word = context.output.styled(f"{word:<{12 if would else 9}}", colour)
     context.output.line(f"{word} {safe_line(change.path)} ({', '.join(change.clients)})")
 
 
