@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 import hubbub
+from hubbub.wake.profiles import profile_of
+from hubbub.wake.tmux import Pane
 from tests.faces.test_cli_run import send
 from tests.faces.test_cli_run_ring import PROGRAM, line
 from tests.faces.wrapper_support import DEADLINE, profile_into
@@ -150,6 +152,27 @@ def test_what_stands_typed_in_a_pane_is_never_sent(waker: Waker, tmux: Tmux) -> 
     wait_for_state(waker, "something is typed and not sent")
     tmux("send-keys", "-t", "agent", "C-u")
     assert until_sent(waker, 1) == [line(1)]
+
+
+def test_a_pane_is_read_in_any_locale_and_with_blanks_in_its_names(
+    waker: Waker, tmux: Tmux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the C locale tmux would write what it can't show as underscores."""
+    script = "printf '\\033]2;✳ a title\\007❯ '; read x"
+    tmux("new-window", "-n", "blank", "bash", "-c", f'exec -a \'"my prog"\' bash -c "{script}"')
+    monkeypatch.setenv("TMUX_TMPDIR", str(waker.folder))
+    monkeypatch.setenv("LC_ALL", "C")
+    pane = Pane(
+        "agent:blank", profile_of("ask", {"prompt": "^❯ (?P<text>.*)$", "busy_title": ["^✳ a title$"]})
+    )
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        pane.refresh(time.monotonic())
+        seen = pane.look("")
+        if seen.busy and seen.text == "":
+            break
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)  # tmux tells nobody; with a deadline
 
 
 def test_a_dialog_and_a_look_back_in_a_pane_are_left_alone(waker: Waker, tmux: Tmux) -> None:

@@ -23,11 +23,9 @@ TMUX_SECONDS = 10.0
 
 _STATE = " ".join(
     f"#{{{name}}}"
-    for name in (
-        *("pane_id", "pane_height", "pane_width", "cursor_y", "cursor_x", "pane_in_mode", "pane_dead"),
-        *("pane_current_command", "pane_title"),
-    )
+    for name in ("pane_id", "pane_height", "pane_width", "cursor_y", "cursor_x", "pane_in_mode", "pane_dead")
 )
+_PROGRAM = "#{pane_current_command}"
 _CLIENTS = "#{client_activity} #{pane_id}"
 
 
@@ -35,6 +33,8 @@ class Shown(NamedTuple):
     """What tmux shows of a pane."""
 
     state: str
+    program: str
+    title: str
     screen: str
     activity: str
     """When the clients that show it were used last."""
@@ -63,43 +63,47 @@ class Pane:
         """Look at the pane. Raises PaneNotFound when it is gone."""
         shown = self._look()
         before, self._shown = self._shown, shown
-        if before is None or (before.state, before.screen) != (shown.state, shown.screen):
+        if before is None or before[:-1] != shown[:-1]:
             self.output_at = now
         if before is None or before.activity != shown.activity:
             self.keys.touched_at = now
             self.keys.count += 1
 
     def _look(self) -> Shown:
-        # One call: nothing happens in between.
+        # One call: nothing happens in between. Program and title have lines of their own: both may hold
+        # blanks, and tabs are not always written as such.
         output = _tmux(
             *("display-message", "-p", "-t", self.id, _STATE, ";"),
+            *("display-message", "-p", "-t", self.id, _PROGRAM, ";"),
+            *("display-message", "-p", "-t", self.id, "#{pane_title}", ";"),
             *("list-clients", "-F", _CLIENTS, ";", "display-message", "-p", "", ";"),
             *("capture-pane", "-p", "-e", "-t", self.id),
         )
-        state, _, rest = output.partition("\n")
+        state, name, title, rest = (output.split("\n", 3) + [""] * 3)[:4]
         clients, _, screen = rest.partition("\n\n") if not rest.startswith("\n") else ("", "", rest[1:])
-        if state.split(" ")[:1] != [self.id] or state.split(" ")[6:7] == ["1"]:
+        fields = state.split(" ")
+        if fields[:1] != [self.id] or fields[6:7] == ["1"]:
             raise PaneNotFound(f"The pane {self._target!a} is gone.")
         mine = sorted(line for line in clients.split("\n") if line.endswith(f" {self.id}"))
-        return Shown(state, screen, "\n".join(mine))
+        return Shown(state, name, title, screen, "\n".join(mine))
 
     def look(self, own: str) -> Look:
         """What it shows."""
         shown = self._shown
         if shown is None:
             return Look(False, False, None)
-        fields = shown.state.split(" ", 8)
+        fields = shown.state.split(" ")
         rows, columns, row, column, in_mode = (int(field or 0) for field in fields[1:6])
         if in_mode:
             return Look(True, False, None)  # somebody looks back in it: keys go there
-        if fields[7] != self._program:
+        if shown.program != self._program:
             return Look(False, False, None)  # the agent has ended, maybe: this is a shell
-        if fields[7] in SHELLS and not self._profile.shell:
+        if shown.program in SHELLS and not self._profile.shell:
             return Look(False, False, None, shell=True)
         screen = Screen(rows, columns)
         lines = shown.screen.removesuffix("\n").split("\n")[:rows]
         screen.feed("\r\n".join(lines).encode())
-        screen.put(row, column, fields[8])
+        screen.put(row, column, shown.title)
         return look(self._profile, screen.view(), own)
 
     def still(self) -> bool:
@@ -128,13 +132,18 @@ def find(target: str) -> str:
 
 def program(pane: str) -> str:
     """The name of the program that runs in a pane."""
-    return _tmux("display-message", "-p", "-t", pane, "#{pane_current_command}").strip()
+    return _tmux("display-message", "-p", "-t", pane, _PROGRAM).removesuffix("\n")
 
 
 def _tmux(*words: str) -> str:
     try:
         done = subprocess.run(
-            ["tmux", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=TMUX_SECONDS, check=False
+            # In UTF-8 whatever the locale: else what titles say is underscores.
+            ["tmux", "-u", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TMUX_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         raise TmuxUnavailable("tmux is not installed.") from None
