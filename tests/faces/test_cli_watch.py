@@ -174,7 +174,7 @@ def test_the_mail_of_an_agent(cli: Cli) -> None:
 def test_a_message_to_many_is_one_line(cli: Cli) -> None:
     for name in ("carol", "dave", "erin", "frank"):
         cli.run("register", name)
-    watching = Watching(cli, "--mail", "alice")
+    watching = Watching(cli, "alice")  # no topic is called so
     try:
         cli.run("send", "*", "to everyone", agent="alice")
         cli.send("bob", "next")

@@ -129,7 +129,7 @@ def _sync(parser: Parser) -> None:
 
 def _watch(parser: Parser) -> None:
     add = parser.add_argument
-    add("topics", metavar="TOPIC", nargs="*", help="names or ids")
+    add("topics", metavar="TOPIC", nargs="*", help="names or ids; an agent's name alone is --mail")
     add("--all", action="store_true", help="every topic, also those made from now on")
     add("--mail", metavar="NAME", help="what this agent sends and is sent, as the operator")
     add(

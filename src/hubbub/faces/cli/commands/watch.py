@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubbub.clock import to_iso
-from hubbub.errors import InvalidArgument, MessageNotFound, TopicNotFound
+from hubbub.errors import HubbubError, InvalidArgument, MessageNotFound, TopicNotFound
 from hubbub.faces.cli.failures import UsageError
 from hubbub.faces.cli.folding import cells, cut
 from hubbub.faces.cli.holding import House
@@ -95,14 +95,29 @@ class Watch:
         self._full: bool = given.full
         self._last: int = given.last
         self._all: bool = given.all
-        self._topics = [self._bus.topics.get(name) for name in given.topics]
-        self._mail = None if given.mail is None else self._bus.agents.get(check_name(given.mail)).name
+        names, mail = list(given.topics), given.mail
+        if mail is None and len(names) == 1 and self._is_agent(names[0]):
+            mail = names.pop()
+        self._topics = [self._bus.topics.get(name) for name in names]
+        self._mail = None if mail is None else self._bus.agents.get(check_name(mail)).name
         self._names: dict[str, str] = {}
         """Of each topic that was met: what it is called, for when it is gone."""
         self._shown: dict[str, int] = {}
         """Of each topic that is watched: the number of its message that was shown last."""
         latest = self._bus.events.events(newest=True, limit=1)
         self._seen_topics = self._seen_mail = latest[-1].seq if latest else 0
+
+    def _is_agent(self, name: str) -> bool:
+        """Whether no topic but an agent has the name."""
+        try:
+            self._bus.topics.get(name)
+        except TopicNotFound:
+            try:
+                self._bus.agents.get(check_name(name))
+            except HubbubError:
+                return False
+            return True
+        return False
 
     @property
     def ended(self) -> bool:
