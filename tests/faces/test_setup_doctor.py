@@ -81,6 +81,14 @@ def test_a_file_that_can_not_be_read_needs_a_person(home: Home, content: str) ->
     assert str(home.home / ".claude/settings.json") in words
 
 
+def test_a_profile_that_can_not_be_read_needs_a_person(home: Home) -> None:
+    assert said(home, "profiles") == (0, [])
+    file = home.write(".config/hubbub/profiles/mine.toml", "prompt = '['")
+    status, ((level, words),) = said(home, "profiles")
+    assert (status, level) == (6, "problem")
+    assert f"{file} is not valid: prompt: '[' is no pattern" in words
+
+
 def test_looking_changes_nothing(home: Home) -> None:
     home.fill()
     home.setup("all")

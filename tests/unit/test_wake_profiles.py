@@ -9,12 +9,23 @@ import re
 import pytest
 
 from hubbub.errors import InvalidConfig
-from hubbub.wake.profiles import GENERIC, View, choose, compact, load, look, names, profile_of
+from hubbub.wake.profiles import (
+    GENERIC,
+    View,
+    choose,
+    compact,
+    load,
+    look,
+    names,
+    problems,
+    profile_of,
+)
 from hubbub.wake.ring import doorbell
 from hubbub.wake.screen import Screen
 
 SCREENS = pathlib.Path(__file__).parent.parent / "data" / "screens"
 ROWS, COLUMNS = 40, 120
+BAD = ("bad", "codex", GENERIC)
 CAPTURED = sorted(path.name.removesuffix(".gz") for path in SCREENS.glob("*.gz"))
 
 
@@ -75,9 +86,7 @@ def test_what_is_typed_is_read_whole_however_it_is_broken(client: str) -> None:
     assert look(load(client), wrapped).text == compact(line)
 
 
-@pytest.mark.parametrize(
-    "prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> "]
-)
+@pytest.mark.parametrize("prompt", ["$ ", "$", "> ", "user@host:~/x# ", "(venv) % ", "❯ ", ">>> ", "mysql> "])
 def test_the_generic_profile_knows_usual_prompts(prompt: str) -> None:
     generic = load(GENERIC)
     assert look(generic, of_lines("some output", prompt)).text == ""
@@ -103,9 +112,9 @@ def test_text_behind_the_cursor_is_typed_text() -> None:
 
 
 def test_a_program_finds_its_profile() -> None:
-    assert choose("/usr/local/bin/claude").name == "claude"
-    assert choose("codex").name == "codex"
-    assert choose("my-agent").name == GENERIC
+    assert choose("/usr/local/bin/claude", pytest.fail).name == "claude"
+    assert choose("codex", pytest.fail).name == "codex"
+    assert choose("my-agent", pytest.fail).name == GENERIC
 
 
 def test_a_user_adds_and_replaces_profiles(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +123,8 @@ def test_a_user_adds_and_replaces_profiles(tmp_path: pathlib.Path, monkeypatch: 
     (folder / "mine.toml").write_text("commands = ['my-agent']\nprompt = '^me> $'\nquiet_seconds = 3\n")
     (folder / "codex.toml").write_text("commands = ['codex']\nprompt = '^other> $'\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert choose("my-agent").quiet_seconds == 3.0
-    assert choose("codex").prompt.pattern == "^other> $"
+    assert choose("my-agent", pytest.fail).quiet_seconds == 3.0
+    assert choose("codex", pytest.fail).prompt.pattern == "^other> $"
     assert {"mine", "claude", GENERIC} <= set(names())
 
 
@@ -129,6 +138,7 @@ def test_a_user_adds_and_replaces_profiles(tmp_path: pathlib.Path, monkeypatch: 
         ("prompt = 'x'\nquiet_seconds = -1", "seconds, 0 to"),
         ("prompt = 'x'\nquiet_seconds = true", "seconds, 0 to"),
         ("prompt = 'x'\nqueues = 1", "true or false"),
+        ("prompt = 'x'\nplain = 1", "true or false"),
         ("prompt = 'x'\ndialog = 'y'", "list of texts"),
         ("prompt = 'x'\ndialog = ['(']", "no pattern"),
         ("prompt = 'x'\nclear_keys = ['ctrl-1']", "there is no key"),
@@ -145,6 +155,24 @@ def test_a_bad_profile_is_refused_with_its_mistake(
     with pytest.raises(InvalidConfig, match=re.escape(told)) as caught:
         load("bad")
     assert caught.value.hint
+
+
+def test_a_bad_profile_stops_no_other_program(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hubbub" / "profiles"
+    folder.mkdir(parents=True)
+    for name in BAD:
+        (folder / f"{name}.toml").write_text("commands = ['bad']\nprompt = '['")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for command, name in (("claude", "claude"), ("codex", "codex"), ("bad", GENERIC)):
+        told: list[str] = []
+        assert choose(command, told.append).name == name
+        for each, text, problem in zip(BAD, told, problems(), strict=True):
+            assert str(folder / f"{each}.toml") in text
+            assert problem.message in text
+    with pytest.raises(InvalidConfig, match="no pattern"):
+        load("codex")
 
 
 def test_an_unknown_profile_names_those_that_are_near() -> None:
@@ -167,6 +195,7 @@ def test_all_keys_have_a_check() -> None:
             "dialog_title": ["d"],
             "queues": True,
             "shell": True,
+            "plain": True,
             "clear_keys": ["escape", "ctrl-x"],
             "quiet_seconds": 1,
             "untouched_seconds": 1,

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubbub.errors import InvalidConfig
 from hubbub.names import nearest
 from hubbub.wake.pty_keys import KEY_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GENERIC = "generic"
 
@@ -149,12 +152,12 @@ def user_folder() -> str:
     return os.path.join(base, "hubbub", "profiles")
 
 
-def _files() -> dict[str, str]:
-    """The profiles that there are: names and paths, the user's own before Hubbub's."""
+def _files(*, own: bool = True) -> dict[str, str]:
+    """The profiles that there are: names and paths, the user's ``own`` before Hubbub's."""
     found: dict[str, str] = {}
-    for folder in (os.path.join(os.path.dirname(__file__), "profiles"), user_folder()):
+    for folder in (os.path.join(os.path.dirname(__file__), "profiles"), user_folder() if own else ""):
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(os.listdir(folder)) if folder else []
         except OSError:
             continue
         found |= {file[:-5]: os.path.join(folder, file) for file in names if file.endswith(".toml")}
@@ -180,18 +183,33 @@ def load(name: str) -> Profile:
     return _read(name, path)
 
 
-def choose(command: str) -> Profile:
+def choose(command: str, complain: Callable[[str], None]) -> Profile:
     """The profile for a program: the one that names its basename, else the generic one.
 
-    Raises:
-        InvalidConfig: a file of a profile can't be read.
+    A file of the user that can't be read is told of by ``complain`` and left out: it is for another program,
+    most likely. Hubbub's own of the same name is used in its place.
     """
     wanted = os.path.basename(command)
-    for name in names():
-        profile = load(name)
-        if wanted in profile.commands:
-            return profile
-    return load(GENERIC)
+    usable, hubbubs = {}, _files(own=False)
+    for name, path in sorted(_files().items()):
+        try:
+            usable[name] = _read(name, path)
+        except InvalidConfig as error:
+            complain(f"hubbub: {error.message} It is left out.")
+            if name in hubbubs:
+                usable[name] = _read(name, hubbubs[name])
+    return next((each for each in usable.values() if wanted in each.commands), usable[GENERIC])
+
+
+def problems() -> list[InvalidConfig]:
+    """What is wrong with the profiles that there are."""
+    found = []
+    for name, path in sorted(_files().items()):
+        try:
+            _read(name, path)
+        except InvalidConfig as error:
+            found.append(error)
+    return found
 
 
 def _read(name: str, path: str) -> Profile:
@@ -200,9 +218,9 @@ def _read(name: str, path: str) -> Profile:
     try:
         with open(path, "rb") as file:
             table = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidConfig(
-            f"The profile {path} can't be read: {error}", hint="Correct or remove it."
+            f"The profile {path} can't be read: {error}.", hint="Correct or remove it."
         ) from None
     try:
         return profile_of(name, table)
@@ -256,5 +274,5 @@ def _checked(key: str, value: Any) -> Any:
 def _pattern(key: str, text: str, flags: int) -> re.Pattern[str]:
     try:
         return re.compile(text, flags)
-    except re.error as error:
+    except (re.error, RecursionError) as error:
         raise ValueError(f"{key}: {text!a} is no pattern ({error})") from None

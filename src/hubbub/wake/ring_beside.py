@@ -76,7 +76,7 @@ def ring_in_pane(caller: Caller, target: str, profile: str | None) -> int:
         PaneNotFound: there is no such pane, or no longer.
         TmuxUnavailable, AlreadyBeside, InvalidConfig: as they say.
     """
-    chosen = load(profile) if profile else choose(program(find(target)))
+    chosen = load(profile) if profile else choose(program(find(target)), caller.say)
     pane = Pane(target, chosen)
     ringer = Ringer(chosen, pane.keys)
     mailbox = caller.stand("tmux", f"tmux {pane.id}", f"types into tmux {pane.id}")

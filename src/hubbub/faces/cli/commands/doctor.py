@@ -220,6 +220,9 @@ def _mail(context: Context) -> Iterator[Finding]:
 
 def _agent(context: Context) -> Iterator[Finding]:
     given = agent_name(context.arguments.as_agent)
+    if given is None and context.agent_of_shell is not None:
+        yield Finding("agent", OK, f"acting for {context.agent_of_shell}, the agent of this shell's client")
+        return
     if given is None:
         yield Finding("agent", OK, "HUBBUB_AGENT is not set: commands that act for an agent need --as NAME")
         return
@@ -253,8 +256,10 @@ def _waking(context: Context) -> Iterator[Finding]:
 
 def _clients() -> Iterator[Finding]:
     """These do not need the bus."""
-    from hubbub.faces.cli.commands.doctor_clients import clients
+    from hubbub.faces.cli.commands.doctor_clients import clients, profiles
 
+    for level, found, fix in profiles():
+        yield Finding("profiles", level, found, fix)
     try:
         for level, found, fix in clients():
             yield Finding("clients", level, found, fix)

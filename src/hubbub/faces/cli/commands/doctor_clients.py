@@ -58,6 +58,14 @@ def _client(client: str, seen: list[Seen]) -> Iterator[Found]:
         yield "ok", f"{client} is here and not set up", f"If you want it: hubbub setup {client}"
 
 
+def profiles() -> Iterator[Found]:
+    """Profiles for terminals that can't be read: the programs that they are for are taken for others."""
+    from hubbub.wake.profiles import problems
+
+    for each in problems():
+        yield "problem", each.message, each.hint
+
+
 def waking(context: Context) -> Iterator[Found]:
     """How each agent that is online is given a turn when mail comes."""
     bus = context.bus

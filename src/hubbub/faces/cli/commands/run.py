@@ -26,7 +26,7 @@ def run(context: Context) -> int:
     if not given.words:
         raise UsageError("Name the program to run.", hint="For example: hubbub run --as bob claude")
     name = _agent(context)
-    profile = load(given.profile) if given.profile else choose(given.words[0])
+    profile = load(given.profile) if given.profile else choose(given.words[0], complain)
     from hubbub.wake.pty_run import wrap
 
     return wrap(given.words, name, context.place.url, profile, open_bus=opener(context), complain=complain)
