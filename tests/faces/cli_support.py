@@ -16,6 +16,7 @@ from typing import IO, Any
 import hubbub
 from hubbub.bus import Bus
 from hubbub.clock import ManualClock, SystemClock
+from hubbub.faces.cli.context import CLIENT_MARKS
 from hubbub.model_topics import OUTBOX_MAX
 from hubbub.stores import open_store
 
@@ -57,7 +58,12 @@ class Cli:
         self.folder = folder
         self.path = folder / "bus.db"
         self.url = f"sqlite://{self.path}"
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
+        # Nor what a client tells its shell: the tests may run in one.
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("HUBBUB_") and name not in CLIENT_MARKS
+        }
         self.env |= {"HUBBUB_BUS": self.url, "PYTHONPATH": SOURCE}
         if agents:
             with self.bus() as bus:

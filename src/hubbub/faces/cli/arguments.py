@@ -187,7 +187,11 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of every command")
     group.add_argument("--bus", type=filled, metavar="URL", help="the bus to use")
     group.add_argument(
-        "--as", dest="as_agent", type=filled, metavar="NAME", help="the agent to act for; else HUBBUB_AGENT"
+        "--as",
+        dest="as_agent",
+        type=filled,
+        metavar="NAME",
+        help="the agent to act for; else HUBBUB_AGENT, else the one whose client's shell this is",
     )
     group.add_argument("--json", action="store_true", help="answer in JSON, errors too")
     group.add_argument("--no-color", action="store_true", help="plain text on a terminal, too")

@@ -299,7 +299,7 @@ def overview() -> str:
         "",
         "Options, before or after the command:",
         "  --bus URL     the bus to use; else HUBBUB_BUS, .hubbub.toml, this git repository's, or your own",
-        "  --as NAME     the agent to act for; else HUBBUB_AGENT",
+        "  --as NAME     the agent to act for; else HUBBUB_AGENT, else the one whose client's shell this is",
         "  --json        answer in JSON, errors too",
         "  --no-color    plain text on a terminal, too",
         "  --version     print the version",

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hubbub.errors import BusNotFound, NoAgentName, NotRegistered, UnknownAgent
+from hubbub.errors import BusNotFound, HubbubError, NoAgentName, NotRegistered, UnknownAgent
 from hubbub.faces.cli.failures import ConfirmationNeeded
 from hubbub.text import safe_line
 
@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from hubbub.bus import Bus
     from hubbub.faces.cli.output import Output
     from hubbub.location import Place
-    from hubbub.model import Actor
+    from hubbub.model import Actor, Agent
     from hubbub.policy import Policy
+
+
+CLIENT_MARKS = {
+    "CLAUDECODE": ("claude", False),
+    "CLAUDE_CODE_SESSION_ID": ("claude", True),
+    "CODEX_THREAD_ID": ("codex", True),
+    "GEMINI_CLI": ("gemini", False),
+    "GEMINI_SESSION_ID": ("gemini", True),
+    "OPENCODE": ("opencode", False),
+}
+"""Variables that clients set in their shells: of which client, and whether it is the id of its session."""
 
 
 class Context:
@@ -28,6 +39,9 @@ class Context:
         self.output = output
         self._bus: Bus | None = None
         self._place: Place | None = None
+        self._of_shell: Agent | None = None
+        self._looked = False
+        self._told = False
 
     @property
     def place(self) -> Place:
@@ -64,7 +78,7 @@ class Context:
         return self._bus
 
     @property
-    def known_agent(self) -> str | None:
+    def named_agent(self) -> str | None:
         """The agent that ``--as`` or HUBBUB_AGENT names, if any. Raises InvalidName."""
         name = agent_name(self.arguments.as_agent)
         if name is None:
@@ -72,6 +86,27 @@ class Context:
         from hubbub.names import check_name
 
         return check_name(name)
+
+    @property
+    def known_agent(self) -> str | None:
+        """:attr:`named_agent`, else the agent of the client whose shell this is. Raises InvalidName."""
+        return self.named_agent or self.agent_of_shell
+
+    @property
+    def agent_of_shell(self) -> str | None:
+        """The agent as which the client that runs this command is on the bus; None where none is told, or
+        in a shell of no client."""
+        if not self._looked:
+            self._looked = True
+            told = clients_told()
+            if told:
+                from contextlib import suppress
+
+                from hubbub.wake.hooks.identity import find_of_shell
+
+                with suppress(HubbubError):  # what needs the bus says what is wrong with it
+                    self._of_shell = find_of_shell(self.bus, told)
+        return None if self._of_shell is None else self._of_shell.name
 
     @property
     def reader(self) -> str | None:
@@ -82,7 +117,7 @@ class Context:
             NotRegistered: no agent has it.
         """
         name = self.known_agent
-        if name is not None:
+        if name is not None and self._of_shell is None:
             try:
                 self.bus.store.agents.get(name)
             except UnknownAgent as unknown:
@@ -101,12 +136,17 @@ class Context:
         """The agent to act for, beside whatever session holds its name.
 
         Raises:
-            NoAgentName: neither ``--as`` nor HUBBUB_AGENT names one.
+            NoAgentName: neither ``--as`` nor HUBBUB_AGENT names one, nor does the client of this shell.
             InvalidName: it can't be a name.
         """
         name = self.known_agent
         if name is None:
-            raise NoAgentName("This command acts for an agent, and none was named.")
+            raise no_agent("This command acts for an agent, and none was named.")
+        if self._of_shell is not None and not self.output.json and not self._told:
+            from hubbub.faces.cli.output import complain
+
+            self._told = True
+            complain(f"(as {name})")
         return self.bus.agents.attach(name)
 
     def show(self, value: dict[str, Any], *lines: str) -> None:
@@ -146,3 +186,26 @@ class Context:
 def agent_name(explicit: str | None) -> str | None:
     """The name given with ``--as``, else in HUBBUB_AGENT; unchecked."""
     return explicit if explicit is not None else os.environ.get("HUBBUB_AGENT") or None
+
+
+def clients_told() -> dict[str, str]:
+    """The clients that the environment speaks of, each with the id of its session or nothing."""
+    told: dict[str, str] = {}
+    for variable, (client, is_id) in CLIENT_MARKS.items():
+        value = os.environ.get(variable)
+        if value:
+            told[client] = value if is_id else told.get(client, "")
+    return told
+
+
+def no_agent(what: str, *, hint: str | None = None) -> NoAgentName:
+    """``what`` as an error with ``hint``; in a client's shell the hint is why its agent can't be told."""
+    told = clients_told()
+    if not told:
+        return NoAgentName(what, hint=hint)
+    clients = " and ".join(told)
+    return NoAgentName(
+        what,
+        hint=f"Which agent {clients} is can't be told from this shell: its Hubbub server is not there, or on "
+        "another bus. Pass --as NAME, or set HUBBUB_AGENT; hubbub who lists the names.",
+    )

@@ -23,7 +23,7 @@ def mcp(context: Context) -> int:
         )
     return serve(
         bus_url=context.place.url,
-        agent=context.known_agent,
+        agent=context.named_agent,
         tools=given.tools,
         era=given.era,
         policy=context.policy,

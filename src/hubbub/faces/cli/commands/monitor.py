@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def monitor(context: Context) -> int:
     """Stand by an agent until a signal ends it."""
-    name = context.arguments.name or context.known_agent
+    name = context.arguments.name or context.named_agent
     if name is None:
         raise NoAgentName("Whom to stand by was not said.", hint="Run: hubbub monitor NAME")
     check_name(name)

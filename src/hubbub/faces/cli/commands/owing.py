@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubbub.errors import NoAgentName
 from hubbub.faces.cli import render_pending as render
+from hubbub.faces.cli.context import no_agent
 from hubbub.faces.cli.failures import UsageError
 from hubbub.wire_pending import debt_dict
 
@@ -24,7 +24,7 @@ def pending(context: Context) -> int:
         return _of_all(context)
     name = given.name or context.known_agent
     if name is None:
-        raise NoAgentName(
+        raise no_agent(
             "Whose? No agent was named.", hint="hubbub pending NAME, or --all; or set HUBBUB_AGENT."
         )
     context.bus.agents.get(name)

@@ -46,7 +46,7 @@ def wake(context: Context) -> int:
 def _caller(context: Context) -> Caller:
     from hubbub.wake.ring_beside import Caller
 
-    name = context.known_agent
+    name = context.named_agent
     if name is None:
         raise NoAgentName("This command acts for an agent, and none was named.")
     opened, once = opener(context), context.arguments.once
