@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hubbub.bus import Bus
+from hubbub.model import Draft
 from tests.faces.cli_support import DEADLINE, Cli, ageless, end, wait_until_listening
 from tests.faces.mcp_support import RawServer
 
@@ -373,6 +374,23 @@ def test_who_and_status_tell_of_what_stands_by_and_of_wakes(cli: Cli) -> None:
         assert "Owes 1 answer, waits for 0: hubbub pending bob" in agent
         told = cli.run("status", "bob", "--json").json
         assert (told["owes"], told["is_owed"], told["agent"]["online"]) == (1, 0, True)
+
+
+def test_a_wake_that_failed_is_told_for_later_mail_until_one_works(cli: Cli) -> None:
+    first = cli.send("bob", "x")
+    with cli.bus() as bus:
+        bus.presence.stand_by("bob", "wrapper", how="types")
+        bus.presence.woke("bob", "types", worked=False, detail="a dialog is open", message=first)
+        bus.presence.woke("bob", "of one that ended", worked=False, detail="no pane", message=first)
+    with cli.bus(later=5) as bus:
+        second = bus.mail.send(bus.agents.attach("alice"), Draft(("bob",), "y")).id
+        shown = cli.run("status", second).out
+        assert "bob could not be woken" in shown
+        assert "a dialog is open" in shown
+        assert "no pane" not in shown
+        assert "no pane" in cli.run("status", first).out
+        bus.presence.woke("bob", "types", worked=True, message=second)
+        assert "could not be woken" not in cli.run("status", second).out
 
 
 def test_receive_counts_announcements(cli: Cli) -> None:

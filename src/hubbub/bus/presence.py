@@ -108,6 +108,15 @@ class Presence:
         """The last try to wake ``agent`` in each way, newest first."""
         return self._store.presence.wakes(check_name(agent))
 
+    def failed_wakes(self, agent: str, since: int) -> list[Wake]:
+        """The ways that did not wake ``agent`` when they last tried: after ``since`` (ms), or before, where
+        what tried is still there and would have to wake it for what came later, too."""
+        failed = [wake for wake in self.wakes(agent) if not wake.worked]
+        if all(wake.at >= since for wake in failed):
+            return failed
+        ways = {each.how for each in self.standing(agent)}
+        return [wake for wake in failed if wake.at >= since or wake.how in ways]
+
     # --- pings -------------------------------------------------------------------------------
 
     def ping(self, actor: Actor | None, agent: str, *, timeout: float = PING_SECONDS) -> Pinged:

@@ -210,8 +210,7 @@ def _receipt(caller: Caller, receipt: Receipt, now: int) -> Answer:
     failed = []
     for place in receipt.recipients:
         if place.state == "queued":
-            tried = bus.presence.wakes(place.agent)
-            failed += [wake for wake in tried if not wake.worked and wake.at >= message.created_at]
+            failed += bus.presence.failed_wakes(place.agent, message.created_at)
     if failed:
         data["failed_wakes"] = [{"agent": wake.agent, **wake_dict(wake)} for wake in failed]
         lines += [f"- {wake.agent}: {render.wake_line(wake, now)}" for wake in failed]

@@ -101,10 +101,10 @@ def _of_message(context: Context, id_: str) -> int:
 
 
 def _failed_wakes(context: Context, receipt: Receipt) -> list[Wake]:
-    """The tries since the message was sent that did not wake one who has not taken it yet."""
+    """How those who have not taken the message yet could not be woken."""
+    presence, since = context.bus.presence, receipt.message.created_at
     waiting = [place.agent for place in receipt.recipients if place.state == "queued"]
-    tried = [wake for name in waiting for wake in context.bus.presence.wakes(name)]
-    return [wake for wake in tried if not wake.worked and wake.at >= receipt.message.created_at]
+    return [wake for name in waiting for wake in presence.failed_wakes(name, since)]
 
 
 def _of_post(context: Context, id_: str) -> int:
