@@ -97,12 +97,12 @@ TOOLS_INTRODUCTION = """
 - A wait longer than 45 s is cut to that, and the answer says so.
 - Names that Agent Bus MCP has for fields and arguments are taken (`content_markdown`, `message_type`,
   `client_message_id`, `max_items`); its tools that have another name here are refused with that name.
-- `request` sends and waits for the answer, up to 45 s. An answer in time is handed out there and nowhere else,
-  and is settled as what `receive_messages` hands out. One that comes later is in the inbox, also after a
-  cancelled call and after the death of the server. The same `idempotency_key` waits on for the same request.
-  See [pending answers](pending.md).
-- The server answers pings itself, whatever its calls are doing: `ping_agent` tells how long the model has called
-  nothing, or what it is calling.
+- `request` sends and waits for the answer, up to 45 s. An answer in time is handed out there and nowhere
+  else, and is settled as what `receive_messages` hands out. One that comes later is in the inbox, also after
+  a cancelled call and after the death of the server. The same `idempotency_key` waits on for the same
+  request. See [pending answers](pending.md).
+- The server answers pings itself, whatever its calls are doing: `ping_agent` tells how long the model has
+  called nothing, or what it is calling.
 - Answers of `receive_messages` count what is unread in `#all`: announcements wake nobody.
 - `as_agent` acts for another name that this server registered, so that sub-agents can share a server.
 - The tools of work take a step by its id or as `PROJECT/NUMBER`. Tokens of claims are kept by the server:
