@@ -33,7 +33,7 @@ def run(context: Context) -> int:
 
 
 def _agent(context: Context) -> str:
-    name = context.known_agent
+    name = context.named_agent
     if name is None:
         raise NoAgentName("This command acts for an agent, and none was named.")
     return name
