@@ -349,6 +349,20 @@ class Page(NamedTuple):
     """Ask for those after this ``seq`` to go on; None at the end."""
 
 
+class Stakes(NamedTuple):
+    """Whether an agent has anything to lose or to keep clear of, for what must be quick to know that there is
+    nothing."""
+
+    steps: bool
+    """It holds steps."""
+    files: bool
+    """It keeps files."""
+    answers: bool
+    """It owes answers."""
+    kept_by_others: bool
+    """Others keep files, or hold steps that name some."""
+
+
 class StoreInfo(NamedTuple):
     """What a store says of itself."""
 

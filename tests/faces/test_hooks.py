@@ -280,16 +280,18 @@ NEVER = (
 )
 
 
+WORK = ("hubbub.bus.work", "hubbub.model_work", "hubbub.bus.pending", "hubbub.bus.topics")
+"""What is not needed while there is no work."""
+
+
 @pytest.mark.parametrize(
     ("event", "less"),
     [
-        (
-            "PostToolUse",
-            ("hubbub.bus.work", "hubbub.bus.pending", "hubbub.bus.topics", "hubbub.wake.hooks.texts"),
-        ),
-        ("UserPromptSubmit", ("hubbub.bus.work", "hubbub.bus.pending", "hubbub.bus.topics")),
-        ("Stop", ("hubbub.bus.topics",)),
-        ("SessionStart", ("hubbub.bus.topics",)),
+        ("PostToolUse", (*WORK, "hubbub.wake.hooks.texts")),
+        ("PreToolUse", (*WORK, "hubbub.wake.hooks.texts")),
+        ("UserPromptSubmit", WORK),
+        ("Stop", (*WORK, "hubbub.wake.hooks.texts")),
+        ("SessionStart", WORK),
     ],
 )
 def test_a_hook_loads_only_what_it_needs(cli: Cli, event: str, less: tuple[str, ...]) -> None:
@@ -297,7 +299,7 @@ def test_a_hook_loads_only_what_it_needs(cli: Cli, event: str, less: tuple[str, 
     hooks = Hooks(cli, "claude", "alice")
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "hubbub", "hook", "claude"],
-        input=hooks.told(event, tool_name="Bash"),
+        input=hooks.told(event, tool_name="Write", tool_input={"file_path": "a.py"}),
         capture_output=True,
         env=hooks.env,
         cwd=cli.folder,

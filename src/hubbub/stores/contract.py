@@ -42,6 +42,7 @@ from hubbub.model import (
     Registration,
     Sent,
     Session,
+    Stakes,
     StoreInfo,
     Swept,
 )
@@ -126,6 +127,11 @@ class AgentStore(Protocol):
 
     def all(self) -> list[Agent]:
         """All registered agents, by name."""
+        ...
+
+    def stakes(self, name: str) -> Stakes:
+        """Whether it holds steps, keeps files, owes answers, and whether others keep files. All False for a
+        name that nobody has."""
         ...
 
     def beat(self, session: str) -> Session:

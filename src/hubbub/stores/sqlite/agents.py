@@ -14,6 +14,7 @@ from hubbub.model import (
     Profile,
     Registration,
     Session,
+    Stakes,
 )
 from hubbub.stores.sqlite import due
 from hubbub.stores.sqlite.actors import admit, check_actor, revive
@@ -107,6 +108,13 @@ class SqliteAgents:
         now = self._core.clock.now()
         with self._core.read() as db:
             return [agent_of(row, now) for row in db.execute(_SQL["agent_rows"])]
+
+    def stakes(self, name: str) -> Stakes:
+        """What there is at all."""
+        with self._core.read() as db:
+            row = one(db, _SQL["stakes"], {"name": name, "now": self._core.clock.now()})
+        assert row is not None  # it always has one
+        return Stakes(*map(bool, row))
 
     def beat(self, session: str) -> Session:
         """Keep a session alive."""

@@ -77,9 +77,12 @@ def session_start(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdi
         inbox.tell(known, queue)
         known.blocks = 0
         known.save()
+    stakes = here.bus.store.agents.stakes(agent.name)
+    held = _held(here.bus, agent) if stakes.steps else []
+    files = here.bus.work.reservations(agent=agent.name) if stakes.files else ()
     parts = [
         texts.who_you_are(agent.name, others),
-        texts.holdings(_held(here.bus, agent), here.bus.work.reservations(agent=agent.name)),
+        texts.holdings(held, files),
         texts.mail(queue, total, SHOWN) if queue else "",
     ]
     return Verdict(context="\n".join(part for part in parts if part))
@@ -126,7 +129,10 @@ def stop(here: Surroundings, occasion: Occasion, agent: Agent) -> Verdict:
     """Refuse to stop over what is left to do: once for each message, answer and claim, and only so many
     times in a row."""
     queue, total = inbox.look(here.bus, agent.name)
-    owed, held = _owed(here, agent), _held(here.bus, agent)
+    # What is nowhere needs no modules, which take longer to load than all else.
+    stakes = here.bus.store.agents.stakes(agent.name)
+    owed = _owed(here, agent) if stakes.answers else []
+    held = _held(here.bus, agent) if stakes.steps else []
     with _remembering(here, occasion, agent) as known:
         unread = [delivery for delivery in queue if known.unstopped([inbox.key(delivery)])]
         owed = [debt for debt in owed if known.unstopped([_debt(debt)])]
@@ -218,6 +224,8 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
     agent = identity.find(here.bus, occasion, here.named)
     if agent is None:
         return NOTHING  # what it keeps itself can't be told from what others do
+    if not here.bus.store.agents.stakes(agent.name).kept_by_others:
+        return NOTHING
     found = _kept(here.bus, agent.name, paths.names_on_bus(files, occasion.project))
     if not found:
         return NOTHING

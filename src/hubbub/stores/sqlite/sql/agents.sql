@@ -21,6 +21,20 @@ LEFT JOIN sessions s ON s.agent = a.name AND s.state = 'live'
 WHERE a.unregistered_at IS NULL
 ORDER BY a.name;
 
+-- name: stakes
+-- Whether an agent holds steps, keeps files or owes answers, and whether others keep files.
+SELECT EXISTS (SELECT 1 FROM attempts INDEXED BY attempts_of_agent
+               WHERE agent = :name AND state = 'live' AND lease_until > :now),
+       EXISTS (SELECT 1 FROM reservations INDEXED BY reservations_live
+               WHERE ended_at IS NULL AND until > :now AND agent = :name),
+       EXISTS (SELECT 1 FROM debts INDEXED BY debts_owed_by WHERE debtor = :name AND state = 'open'),
+       EXISTS (SELECT 1 FROM reservations INDEXED BY reservations_live
+               WHERE ended_at IS NULL AND until > :now AND agent <> :name)
+       OR EXISTS (SELECT 1 FROM steps s INDEXED BY steps_holding
+                  CROSS JOIN attempts a ON a.step = s.step AND a.state = 'live'
+                  WHERE s.holds = 1 AND s.status IN ('claimed', 'in_progress') AND s.paths <> '[]'
+                    AND a.lease_until > :now AND a.agent <> :name);
+
 -- name: agent_names
 -- The registered names, to find the nearest to a mistyped one.
 SELECT name FROM agents WHERE unregistered_at IS NULL;
