@@ -21,7 +21,8 @@ class Hooks:
         self.client = client
         self.session = session
         self.env = {**cli.env, "XDG_STATE_HOME": str(cli.folder / "state")}
-        self.env.pop("CLAUDE_PID", None)
+        for variable in ("CLAUDE_PID", "CLAUDE_PROJECT_DIR", "GEMINI_PROJECT_DIR"):
+            self.env.pop(variable, None)
         if agent is not None:
             self.env["HUBBUB_AGENT"] = agent
 
@@ -90,7 +91,7 @@ class Hooks:
         assert path.stat().st_mode & 0o777 == 0o600
         return path.read_text().splitlines()
 
-    def wait(self, *words: str, shell: bool = False) -> subprocess.Popen[bytes]:
+    def wait(self, *words: str, shell: bool = False, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a waiter beside the session, directly or through a shell."""
         command = [sys.executable, "-m", "hubbub", "hook", self.client, "wait", *words]
         if shell:
@@ -101,10 +102,10 @@ class Hooks:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.env,
-            cwd=self.cli.folder,
+            cwd=cwd or self.cli.folder,
         )
         assert process.stdin is not None
-        process.stdin.write(self.told("SessionStart"))
+        process.stdin.write(self.told("SessionStart", **({} if cwd is None else {"cwd": str(cwd)})))
         process.stdin.close()
         process.stdin = None
         return process

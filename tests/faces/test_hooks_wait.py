@@ -68,6 +68,19 @@ def test_mail_wakes_an_idle_session_once_with_the_doorbell(cli: Cli, hooks: Hook
     assert hooks.log == []
 
 
+def test_it_waits_on_the_bus_of_the_project_wherever_the_session_is(
+    cli: Cli, hooks: Hooks, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (cli.folder / ".hubbub.toml").write_text(f'bus = "{cli.url}"\n', encoding="utf-8")
+    hooks.env.pop("HUBBUB_BUS")
+    hooks.env["CLAUDE_PROJECT_DIR"] = str(cli.folder)
+    waiter = hooks.wait(cwd=tmp_path_factory.mktemp("outside"))
+    with cli.bus() as bus:
+        stands(bus)
+        cli.send("alice", "x", agent="bob")
+        assert finish(waiter)[0] == 2
+
+
 def test_what_a_hook_told_wakes_nobody(cli: Cli, hooks: Hooks) -> None:
     cli.send("alice", "one", agent="bob")
     assert hooks.context("UserPromptSubmit")

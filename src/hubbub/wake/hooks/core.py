@@ -226,7 +226,8 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
         return NOTHING  # what it keeps itself can't be told from what others do
     if not here.bus.store.agents.stakes(agent.name).kept_by_others:
         return NOTHING
-    found = _kept(here.bus, agent.name, paths.names_on_bus(files, occasion.project))
+    names = paths.names_on_bus(files, occasion.project)
+    found = _kept(here.bus, agent.name, {name: files[path] for name, path in names.items()})
     if not found:
         return NOTHING
     from hubbub.config import Config
@@ -240,15 +241,16 @@ def before_write(here: Surroundings, occasion: Occasion) -> Verdict:
 
 
 def _kept(bus: Bus, agent: str, names: dict[str, str]) -> list[tuple[str, Conflict]]:
-    """Which of the files, by their names on the bus, others than ``agent`` keep."""
+    """Which files others than ``agent`` keep: of ``names`` on the bus what the client calls them."""
     from hubbub.globs import matches
 
     if not names:
         return []
     # All that is kept, to look for the names in: a name may hold letters that mean something in a glob.
     kept = bus.work.conflicts(("**",), but=agent)
-    return [
-        (name, next(each for each in kept if matches(each.held, name)))
-        for name in names
-        if any(matches(each.held, name) for each in kept)
-    ]
+    found: dict[str, Conflict] = {}
+    for name, file in names.items():
+        first = next((each for each in kept if matches(each.held, name)), None)
+        if first is not None:
+            found.setdefault(file, first)
+    return list(found.items())

@@ -17,6 +17,10 @@ WAIT = "wait"
 EVENTS = (SESSION_START, PROMPT, AFTER_TOOL, BEFORE_WRITE, STOP, SESSION_END)
 
 
+PROJECT_OF = {"claude": "CLAUDE_PROJECT_DIR", "gemini": "GEMINI_PROJECT_DIR"}
+"""Where clients whose folder may change tell their hooks of the one they were started in."""
+
+
 class Occasion(NamedTuple):
     """One call of a hook."""
 
@@ -38,7 +42,8 @@ class Occasion(NamedTuple):
     def project(self) -> str:
         """The folder of the client's project, by which the bus is found; empty where nothing tells. A session
         may change its folder, and would change its bus."""
-        told = os.environ.get("CLAUDE_PROJECT_DIR") or os.environ.get("GEMINI_PROJECT_DIR") or ""
+        # Only its own: a client may have been started in a shell of another one.
+        told = os.environ.get(PROJECT_OF.get(self.client, ""), "")
         for folder in (told, self.cwd):
             if os.path.isabs(folder):
                 return folder

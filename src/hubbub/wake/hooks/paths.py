@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from hubbub.location import git_common_folder
@@ -29,22 +30,25 @@ PATCH_FIELDS = ("command", "input", "patch", "patchText")
 PATCH_LINES = ("*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: ")
 
 
-def written_files(tool: str, tool_input: dict[str, Any], cwd: str) -> list[str]:
-    """The files that a call of ``tool`` would write, as absolute paths; none for a tool that writes none."""
+def written_files(tool: str, tool_input: dict[str, Any], cwd: str) -> dict[str, str]:
+    """The files that a call of ``tool`` would write: absolute paths, and how the client named each. None for
+    a tool that writes none."""
     if tool in ONE_FILE:
         named = tool_input.get(ONE_FILE[tool])
         given = [named] if isinstance(named, str) else []
     elif tool in PATCH:
         given = _patched(tool_input)
     else:
-        return []
+        return {}
     folder = cwd if os.path.isabs(cwd) else _here()
     usable = [path for path in given if path.strip() and len(path) <= PATH_MAX and "\0" not in path]
-    return [os.path.normpath(os.path.join(folder, os.path.expanduser(path))) for path in usable[:PATHS_MAX]]
+    return {
+        os.path.normpath(os.path.join(folder, os.path.expanduser(path))): path for path in usable[:PATHS_MAX]
+    }
 
 
-def names_on_bus(files: list[str], project: str) -> dict[str, str]:
-    """How the bus names ``files``, by that name: the part below the root of the work tree that each is in.
+def names_on_bus(files: Iterable[str], project: str) -> dict[str, str]:
+    """``files`` by how the bus names them: the part below the root of the work tree that each is in.
 
     All work trees of a repository share the names. What is in another repository than ``project`` is left
     out: its names are those of other files.
