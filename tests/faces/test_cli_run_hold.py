@@ -96,6 +96,33 @@ def test_what_a_program_left_running_does_not_keep_the_wrapper(tmp_path: pathlib
     assert b"tick" in done.stdout
 
 
+def test_a_signal_ends_a_wrapper_whose_output_nobody_takes(tmp_path: pathlib.Path) -> None:
+    url = f"sqlite://{tmp_path / 'bus.db'}"
+    hubbub.connect(url).close()
+    script = f"head -c 150000 /dev/zero | tr '\\0' x; echo $$ > {tmp_path}/shell"
+    command = [sys.executable, "-m", "hubbub", "run", "--as", "gil", "--", "sh", "-c", script]
+    environment = {**os.environ, "HUBBUB_BUS": url, "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            deadline = time.monotonic() + DEADLINE
+            while not ended_shell(tmp_path / "shell"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)  # for another process, with a deadline
+            assert process.poll() is None  # what is not taken yet is not lost
+            process.terminate()
+            assert process.wait(DEADLINE) == 0
+        finally:
+            process.kill()
+
+
+def ended_shell(file: pathlib.Path) -> bool:
+    """Whether the process whose id is in ``file`` has come to its end, and is gone."""
+    text = file.read_text() if file.exists() else ""
+    return text.endswith("\n") and not pathlib.Path(f"/proc/{text.strip()}").exists()
+
+
 def wait_for_states(terminal: Terminal, bus: Bus, state: str) -> None:
     """Until the wrapper says so, whoever else stands by."""
     deadline = time.monotonic() + DEADLINE

@@ -60,6 +60,8 @@ class Wrapper:
         self._signals, self._signalled = os.pipe()
         self._before: dict[int, object] = {}
         self._give_up_at = float("inf")
+        self._told_to_end = False
+        """A signal came after the program had ended."""
         self._notice = ""
         self._rang_at = ""
         self._began = time.monotonic()
@@ -200,11 +202,11 @@ class Wrapper:
         end = time.monotonic() + DRAIN_MOST_SECONDS
         last = time.monotonic()
         more = True
-        while self._target_open and (more or self._out):
+        while self._target_open and not self._told_to_end and (more or self._out):
             left = min(last + DRAIN_SECONDS, end) - time.monotonic()
             ready = self._wait(max(0.0, left) if not self._out else 1.0)
             if self._signals in ready and ENDING.intersection(os.read(self._signals, 512)):
-                return
+                self._told_to_end = True
             if more and self._child.master in ready:
                 more = self._from_program() and time.monotonic() < end
                 last = time.monotonic()
@@ -219,15 +221,19 @@ class Wrapper:
                 self._flush()
 
     def _flush(self) -> None:
-        """Write what is left, as long as somebody reads it or may yet: a signal ends that."""
+        """Write what is left, as long as somebody reads it or may yet. Once a signal came only what goes
+        without waiting."""
         poll = select.poll()
         poll.register(self._terminal.out, select.POLLOUT)
         poll.register(self._signals, select.POLLIN)
         while self._out and self._target_open:
-            for descriptor, _ in poll.poll(1000):
-                if descriptor == self._signals and ENDING.intersection(os.read(descriptor, 512)):
-                    return
-            self._pass_on()
+            ready = {each for each, _ in poll.poll(0 if self._told_to_end else 1000)}
+            if self._signals in ready and ENDING.intersection(os.read(self._signals, 512)):
+                self._told_to_end = True
+            if self._terminal.out in ready:
+                self._pass_on()
+            elif self._told_to_end:
+                return
 
     def _tidy(self) -> None:
         """Take back the title, and what a killed program left switched on."""
