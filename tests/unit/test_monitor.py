@@ -160,7 +160,7 @@ def test_a_bus_that_can_not_be_written_is_followed_all_the_same(
     running.wait_for(ids)
     full.clear()
     running.wait(lambda: len(running.complaints) == 2)
-        assert "The disk is full; trying again" in running.complaints[0]
+    assert "The disk is full; trying again" in running.complaints[0]
     assert "written again" in running.complaints[1]
 
 
