@@ -81,9 +81,9 @@ TOOLS_INTRODUCTION = """
 - A tool that waits answers within 45 s, reports progress every 15 s to a client that gave a progress
   token, obeys cancellation at once, and holds up no other call.
 - What one `receive_messages` or `sync` handed out is settled by the first call that the client began
-  after it had the answer. A cancelled call gives back what it took, also a claim, and what a server that
-  was killed had handed out comes again, marked. `ack="explicit"` of `receive_messages` and
-  `auto_advance=false` of `sync` turn this off.
+  after it had the answer. A call that is cancelled before its answer is out gives back what it took,
+  also a claim; a later cancellation changes nothing. What a server that was killed had handed out comes
+  again, marked. `ack="explicit"` of `receive_messages` and `auto_advance=false` of `sync` turn this off.
 - `--tools` picks toolsets, with commas between; without it all are offered. The order is fixed.
 - `outbox` of `sync` takes a list of messages; one object, a plain text, and either written as JSON text
   are taken for what they can only mean.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Self
 
 import anyio
 
+from hubbub.bus import Bus
 from mcp import Client, StdioServerParameters
 
 DEADLINE = 30.0
@@ -214,6 +217,25 @@ class RawServer:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def clog(server: RawServer, bus: Bus, agent: str) -> list[dict[str, Any]]:
+    """Fill the pipe of ``agent``'s server with answers that nobody reads yet, and say to which calls: no
+    further answer can go out until these are read."""
+    assert server.process.stdout is not None
+    if not any(each.message.sender == "padder" for each in bus.mail.peek(agent).deliveries):
+        bus.agents.register("padder")
+        bus.mail.send(bus.agents.attach("padder"), bus.mail.draft(agent, "p" * 39_000))
+    calls = [server.call("receive_messages", peek=True, **{"from": "padder"}) for _ in range(4)]
+    server.send(*calls)
+    deadline = time.monotonic() + DEADLINE
+    room = fcntl.fcntl(server.process.stdout, fcntl.F_GETPIPE_SZ)
+    waiting = bytearray(4)
+    # One answer is in it and the second, which is being written, does not fit. Pages may not be quite full.
+    while int.from_bytes(waiting, sys.byteorder) < room * 3 // 4:
+        assert time.monotonic() < deadline
+        fcntl.ioctl(server.process.stdout, termios.FIONREAD, waiting)
+    return calls
 
 
 def bus_at(folder: Path) -> str:

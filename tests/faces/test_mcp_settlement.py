@@ -6,9 +6,10 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 import hubbub
-from hubbub.faces.mcp.pending import CROSSED_SECONDS
-from tests.faces.mcp_support import DEADLINE, RawServer, bus_at
+from tests.faces.mcp_support import DEADLINE, RawServer, bus_at, clog
 
 
 def state_of(bus: hubbub.bus.Bus, id_: str) -> str:
@@ -133,34 +134,22 @@ def test_a_cancelled_wait_ends_at_once_and_takes_nothing(tmp_path: Path) -> None
         assert [m["id"] for m in bob.use("receive_messages")["messages"]] == [id_]
 
 
-def test_a_cancellation_after_the_answer_gives_back_without_counting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ack", ["implicit", "explicit"])
+def test_a_cancellation_of_an_answer_that_was_had_changes_nothing(tmp_path: Path, ack: str) -> None:
+    """OpenCode cancels each call after it has used the answer."""
     with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
         id_ = sent(bus, "bob")
-        receive = bob.call("receive_messages")
+        receive = bob.call("receive_messages", ack=ack)
         bob.send(receive)
         bob.answer_to(receive)
-        bob.send(
-            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
-        )
-        (message,) = bob.use("receive_messages", wait_seconds=10)["messages"]
-        assert message["id"] == id_
-        assert "redelivered" not in message
-
-
-def test_a_cancellation_of_an_answer_that_was_used_changes_nothing(tmp_path: Path) -> None:
-    """OpenCode cancels each call a quarter of a second and more after it had the answer."""
-    with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
-        id_ = sent(bus, "bob")
-        receive = bob.call("receive_messages")
-        bob.send(receive)
-        bob.answer_to(receive)
-        time.sleep(CROSSED_SECONDS + 0.1)  # of the server's own clock
-        bob.send(
-            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
-        )
+        assert bob.quiet()
+        bob.cancel(receive)
         assert bob.use("receive_messages")["messages"] == []
         (place,) = bus.mail.whereabouts(id_).recipients
-        assert (place.state, place.settled_by, place.delivery_count) == ("settled", "implicit", 1)
+        settled = ("settled", "implicit", 1) if ack == "implicit" else ("leased", None, 1)
+        assert (place.state, place.settled_by, place.delivery_count) == settled
+        if ack == "explicit":
+            bob.use("acknowledge", ids=[id_])
 
 
 def test_a_takeover_fences_out_the_older_server_even_while_it_waits(tmp_path: Path) -> None:
@@ -202,17 +191,20 @@ def test_a_cancellation_while_the_answer_is_written_gives_back(tmp_path: Path) -
         assert bus.mail.whereabouts(padding[0]).recipients[0].delivery_count == 0
 
 
-def test_a_cancelled_explicit_receive_gives_back_too(tmp_path: Path) -> None:
+def test_a_cancellation_before_the_answer_is_begun_gives_back(tmp_path: Path) -> None:
     with hubbub.connect(bus_at(tmp_path)) as bus, RawServer(bus_at(tmp_path), "bob") as bob:
+        answers = clog(bob, bus, "bob")
         id_ = sent(bus, "bob")
-        receive = bob.call("receive_messages", ack="explicit")
+        receive = bob.call("receive_messages", **{"from": "sender"})
         bob.send(receive)
-        bob.answer_to(receive)
-        bob.send(
-            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": receive["id"]}}
-        )
-        (message,) = bob.use("receive_messages", wait_seconds=10, ack="explicit")["messages"]
-        assert (message["id"], message["delivery_count"]) == (id_, 1)
+        deadline = time.monotonic() + DEADLINE
+        while state_of(bus, id_) != "leased":
+            assert time.monotonic() < deadline
+        bob.cancel(receive)
+        bob.read_answers(answers)
+        (message,) = bob.use("receive_messages", wait_seconds=10, **{"from": "sender"})["messages"]
+        assert message["id"] == id_
+        assert "redelivered" not in message
 
 
 def test_registering_again_after_the_session_was_ended_is_whole(tmp_path: Path) -> None:

@@ -97,9 +97,8 @@ def adopt(bus: Bus, member: Member, *, all_: bool = False) -> tuple[Claim, ...]:
     if all_ or member.goes_on:
         claims = bus.work.mine(member.seat.actor)
     else:
-        bus.agents.beat(
-            member.seat
-        )  # what is claimed under the name says nothing of whether it is still held
+        # What is claimed under the name says nothing of whether it is still held.
+        bus.agents.beat(member.seat)
         claims = tuple(claim for claim in _of_name(bus, member) if _is_own(member, claim))
     own = tuple(claim for claim in claims if all_ or not kept.is_others(claim.token, claim.step.id))
     for claim in own:

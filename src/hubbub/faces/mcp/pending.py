@@ -7,7 +7,6 @@ that begins behind that place was written by a client that had the answer: what 
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any, NamedTuple
 
 from hubbub.model_topics import Hand
@@ -34,18 +33,14 @@ class Taken(NamedTuple):
 
 NOTHING = Taken()
 
-CROSSED_SECONDS = 0.2
-"""A cancellation that comes so soon after the answer may have crossed it on the way. One client cancels
-every call a quarter of a second and more after it has used the answer."""
-
 
 class _Out(NamedTuple):
     horizon: int
     """How many bytes the client had written when the answer went out."""
     taken: Taken
     implicit: bool
-    written_at: float | None = None
-    """When the whole of the answer was out, by the monotonic clock."""
+    whole: bool = False
+    """All of the answer is out."""
 
 
 class Pending:
@@ -64,20 +59,18 @@ class Pending:
                 self._outs[request_id] = _Out(horizon, taken, implicit)
 
     def written(self, request_id: Any) -> None:
-        """The answer to this request is out."""
+        """All of the answer to this request is out."""
         with self._lock:
             out = self._outs.get(request_id)
             if out is not None:
-                self._outs[request_id] = out._replace(written_at=time.monotonic())
+                self._outs[request_id] = out._replace(whole=True)
 
     def withdraw(self, request_id: Any) -> Taken:
-        """The answer to this request was not had: what it handed out is no longer noted. A client that says
-        so :data:`CROSSED_SECONDS` after it was out has had it, and nothing changes."""
+        """The answer to this request is not wanted: what it handed out is no longer noted. Once the whole of
+        it was out nothing changes: one client cancels every call after it has used the answer."""
         with self._lock:
             out = self._outs.get(request_id)
-            if out is None:
-                return NOTHING
-            if out.written_at is not None and time.monotonic() - out.written_at > CROSSED_SECONDS:
+            if out is None or out.whole:
                 return NOTHING
             del self._outs[request_id]
             return out.taken

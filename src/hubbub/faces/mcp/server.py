@@ -151,8 +151,8 @@ class Server:
             call = self._calls.get(request_id)
         if call is not None:
             call.cancel()
-        # Its answer may be out already: what that handed out must not count as had by the next call,
-        # which this thread reads next. An answer that is not out yet is not written any more.
+        # Its answer may be on its way out: what that hands out must not count as had by the next call,
+        # which this thread reads next. An answer that is not begun yet is not written any more.
         for member, taken in self._tool_calls.withdraw(request_id):
             self._workers.run(partial(self._tool_calls.give_back, member, taken))
 
