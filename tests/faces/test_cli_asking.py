@@ -318,6 +318,8 @@ def test_pending_shows_both_sides_and_all(cli: Cli) -> None:
         "alice waits for 1 answer:\n"
         f"  {task} bob: task (build), asked AGO, not read yet, due in 9 min\n"
     )
+    assert cli.run("receive", agent="alice").status == 0
+    assert f"{question} to bob: question, asked AGO, read\n" in ageless(cli.run("pending", agent="alice").out)
     told = cli.run("pending", "bob", "--json").json
     assert [debt["id"] for debt in told["owes"]] == [task]
     assert [debt["id"] for debt in told["is_owed"]] == [question]
@@ -367,8 +369,7 @@ def test_who_and_status_tell_of_what_stands_by_and_of_wakes(cli: Cli) -> None:
         assert (listed["name"], listed["online"], listed["standing"][0]["how"]) == ("bob", True, "types")
         shown = cli.run("status", id_).out
         assert "bob owes the answer: task" in shown
-        assert "could not be woken" in shown
-        assert "a dialog is open" in shown
+        assert "bob could not be woken AGO (wrapper: a dialog is open)" in ageless(shown)
         agent = cli.run("status", "bob").out
         assert "Stands by: wrapper, waits for a quiet prompt" in agent
         assert "Owes 1 answer, waits for 0: hubbub pending bob" in agent
@@ -389,7 +390,8 @@ def test_a_wake_that_failed_is_told_for_later_mail_until_one_works(cli: Cli) -> 
         assert "a dialog is open" in shown
         assert "no pane" not in shown
         assert "no pane" in cli.run("status", first).out
-        bus.presence.woke("bob", "types", worked=True, message=second)
+        bus.presence.woke("bob", "types", worked=True, detail="rang", message=second)
+        assert " (types)\n" in cli.run("status", "bob").out
         assert "could not be woken" not in cli.run("status", second).out
 
 

@@ -111,7 +111,7 @@ def test_what_was_done_is_told_when_the_answer_is_lost(cli: Cli, to: str, flag: 
     assert f"It was done all the same: Sent {id_} to bob." in done.stderr.decode()
     for words, told in (
         (f"--as bob reply {id_} yes", f"to alice. Settled {id_}."),
-        ("register carol", "Registered carol (both)."),
+        ("register carol", "Registered carol."),
         ("unregister carol", "Unregistered carol."),
         ("backup copy.db", "copy.db: "),
     ):

@@ -104,8 +104,8 @@ def test_who_shows_agents_and_who_is_online(cli: Cli) -> None:
     with cli.bus() as bus:
         seat = bus.agents.join("alice", client="claude-code 2.1")
         text = cli.run("who").out.splitlines()
-        assert text[0].startswith("alice  online   both, 0 queued, claude-code 2.1, last beat ")
-        assert text[1] == "bob  offline  both, 1 queued"
+        assert text[0].startswith("alice  online   0 queued, claude-code 2.1, last beat ")
+        assert text[1] == "bob  offline  1 queued"
         assert text[2].startswith("  Reviews")
         online = cli.run("who", "--online", "--json").json["agents"]
         assert [agent["name"] for agent in online] == ["alice"]
@@ -247,7 +247,7 @@ def test_registering_and_changing_an_agent(cli: Cli) -> None:
         "carol was registered before (consumer): nothing was changed.\n"
     )
     assert cli.run("register", "carol", "--max-message-bytes", "1", "--role", "both").out == (
-        "carol was registered before (both): role is now both, max message bytes is now 1.\n"
+        "carol was registered before: role is now both, max message bytes is now 1.\n"
     )
 
 
@@ -255,7 +255,7 @@ def test_unregistering_keeps_the_mail(cli: Cli) -> None:
     id_ = cli.send("bob", "kept")
     assert cli.run("unregister", "bob").out == "Unregistered bob. Its mail is kept for when it comes back.\n"
     assert cli.run("send", "bob", "x", agent="alice").code == "UNKNOWN_RECIPIENT"
-    assert cli.run("register", "bob").out == "Registered bob (both). 1 message waits for it.\n"
+    assert cli.run("register", "bob").out == "Registered bob. 1 message waits for it.\n"
     assert cli.run("receive", "--json", agent="bob").json["messages"][0]["id"] == id_
 
 

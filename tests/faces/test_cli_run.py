@@ -270,7 +270,7 @@ def test_it_stands_by_its_agent_and_says_what_it_waits_for(surroundings: dict[st
         pong = bus.presence.ping(None, "bob").pong
         assert (pong.by, pong.state) == ("wrapper", "a dialog is open")
         terminal.press(b"y\r")
-        terminal.until(b"act on them.")
+        terminal.until(b"act on it.")
         assert terminal.end() == 0
         assert [wake.worked for wake in bus.presence.wakes("bob")] == [True]
         assert not bus.presence.standing("bob")

@@ -59,7 +59,7 @@ def test_a_shells_prompt_gets_nothing_and_what_runs_in_the_shell_does(tmp_path: 
             wait_for_state(terminal, bus, "a shell would run the line as a command")
             assert b"Hubbub: 1" not in terminal.seen
             terminal.press(f"{sys.executable} -c 'print(len(input(chr(62)+chr(32))))'\r".encode())
-            terminal.until(b"act on them.")
+            terminal.until(b"act on it.")
             terminal.until(str(len(line(1))).encode())
             terminal.press(b"exit\r")
             assert terminal.end() == 0

@@ -129,7 +129,7 @@ class CodexWaker:
         outcome = self._queue(thread, ring.text)
         presence = self._bus.presence
         presence.woke(name, HOW, worked=outcome.worked, detail=outcome.detail, message=ring.message)
-        now = time.strftime("%H:%M UTC", time.gmtime())
+        now = time.strftime("%H:%M")
         self._rang = f"rang {now}" if outcome.worked else f"could not ring {now}: {outcome.detail}"
         self._beat(name, self._rang)
 

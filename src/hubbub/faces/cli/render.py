@@ -93,7 +93,8 @@ def delivery(shown: Delivery, now: int, output: Output, *, unwanted: str | None 
 
 def agent(shown: Agent, now: int, output: Output, *, standing: Sequence[Standing] = ()) -> None:
     """Add a line or two on an agent: presence, counts, and what it says of itself."""
-    parts = [shown.role, f"{shown.queued} queued"]
+    parts = [] if shown.role == "both" else [shown.role]  # most agents do both
+    parts.append(f"{shown.queued} queued")
     parts += [f"{shown.leased} leased"] if shown.leased else []
     parts += [f"{shown.dead} dead"] if shown.dead else []
     if shown.session is not None:

@@ -28,7 +28,11 @@ def debt(shown: Debt, now: int) -> str:
     words = [shown.kind + (f" ({safe_line(shown.subject, 60)})" if shown.subject else "")]
     words.append(f"asked {ago(now, shown.asked_at)}")
     if shown.state == "open":
-        words.append({"queued": "not read yet", "leased": "in hand"}.get(shown.delivery, shown.delivery))
+        words.append(
+            {"queued": "not read yet", "leased": "in hand", "settled": "read"}.get(
+                shown.delivery, shown.delivery
+            )
+        )
         if shown.due is not None:
             late = now > shown.due
             words.append(f"{'was due' if late else 'due'} {ago(now, shown.due)}")
@@ -56,5 +60,7 @@ def standing(shown: Standing, now: int) -> str:
 def wake(shown: Wake, now: int) -> str:
     """A try to wake an agent, in words."""
     what = "woken" if shown.worked else "could not be woken"
-    detail = f": {safe_line(shown.detail, 200)}" if shown.detail else ""
-    return f"{what} {ago(now, shown.at)} by {safe_line(shown.how, 80)}{detail}"
+    # That it rang is what being woken means.
+    detail = "" if shown.worked and shown.detail == "rang" else shown.detail
+    why = f": {safe_line(detail, 200)}" if detail else ""
+    return f"{what} {ago(now, shown.at)} ({safe_line(shown.how, 80)}{why})"

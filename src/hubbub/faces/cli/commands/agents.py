@@ -30,10 +30,11 @@ def register(context: Context) -> int:
     agent = made.agent
     wait = "1 message waits" if agent.queued == 1 else f"{agent.queued} messages wait"
     waiting = f" {wait} for it." if agent.queued else ""
+    role = "" if agent.role == "both" else f" ({agent.role})"
     told = (
-        f"Registered {agent.name} ({agent.role})."
+        f"Registered {agent.name}{role}."
         if made.created
-        else f"{agent.name} was registered before ({agent.role}): {_changes(before, agent)}."
+        else f"{agent.name} was registered before{role}: {_changes(before, agent)}."
     )
     context.done({"agent": agent_dict(agent), "created": made.created}, told + waiting)
     return 0
